@@ -1,0 +1,3 @@
+//! What travels: envelope, the sender's bytes and their format.
+
+pub mod value;

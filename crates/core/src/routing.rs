@@ -1,0 +1,1 @@
+//! Exchanges, bindings and subjects: where a message goes.
