@@ -6,5 +6,6 @@
 
 pub mod authorize;
 pub mod message;
+pub mod name;
 pub mod routing;
 pub mod storage;

@@ -1,1 +1,20 @@
 //! Exchanges, bindings and subjects: where a message goes.
+//!
+//! It knows names, keys, patterns and typed values; it does not know what a queue holds, who may
+//! do what, or how any protocol writes a subject or a header. Results never depend on the
+//! iteration order of a hash map, on time or on ambient randomness.
+
+mod error;
+mod exchange;
+mod kind;
+mod pattern;
+mod stable;
+mod subject;
+mod target;
+
+pub use error::{ArgumentFault, RoutingError};
+pub use exchange::{ALTERNATE_EXCHANGE, Difference, ExchangeSpec, RESERVED_PREFIX, is_reserved};
+pub use kind::{HISTORY_LENGTH_DEFAULT, HashBy, Kind, Property};
+pub use pattern::{PATTERN_TOKENS_MAX, Pattern, PatternError, PatternToken};
+pub use subject::Subject;
+pub use target::{MailboxId, QueueId, Target};

@@ -16,6 +16,8 @@ use bytes::Bytes;
 pub use table::Table;
 pub use text::Text;
 
+use crate::name::Name;
+
 /// How deep lists, maps and described values may be nested.
 pub const DEPTH_MAX: usize = 32;
 
@@ -312,6 +314,12 @@ impl From<String> for Value {
 impl From<Text> for Value {
     fn from(text: Text) -> Self {
         Self::Text(text)
+    }
+}
+
+impl From<Name> for Value {
+    fn from(name: Name) -> Self {
+        Self::Text(name.into())
     }
 }
 

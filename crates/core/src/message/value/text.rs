@@ -5,6 +5,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::name::Name;
+
 /// Text as its sender wrote it: bytes that claim to be UTF-8 and are kept even when they are
 /// not, so that nothing is lost between a peer that does not check and one that does.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +31,11 @@ impl Text {
     /// The text, when its bytes are UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
+    }
+
+    /// The text as a name, when its bytes are UTF-8; shares them.
+    pub fn to_name(&self) -> Option<Name> {
+        Name::from_utf8(self.0.clone())
     }
 
     /// How many bytes the text has.
@@ -74,6 +81,12 @@ impl From<String> for Text {
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         Self(Bytes::copy_from_slice(text.as_bytes()))
+    }
+}
+
+impl From<Name> for Text {
+    fn from(name: Name) -> Self {
+        Self(name.bytes().clone())
     }
 }
 
