@@ -1,1 +1,10 @@
-//! See docs/ARCHITECTURE.md.
+//! Storage of one node: a journal of chained blocks, extents of settled records and an index.
+//!
+//! It knows neither protocols nor what an entry or a record means: bodies are opaque bytes. It
+//! starts no threads and reads no clock; every operation is a plain call over a [`disk::Disk`], so
+//! that a simulation can drive it through every power cut.
+
+pub mod checksum;
+pub mod disk;
+mod fail;
+pub mod journal;
