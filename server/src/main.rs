@@ -1,2 +1,3 @@
 //! The broker.
+mod config;
 fn main() {}

@@ -1,0 +1,201 @@
+//! Keys that take one of a few words, or a value that the broker can find out by itself.
+
+use std::env;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::section::{Value, quoted};
+
+/// Defines an enum whose variants are words in the configuration.
+macro_rules! words {
+    (
+        $(#[doc = $documentation:literal])+
+        $name:ident, $form:literal {
+            $($(#[doc = $variant_documentation:literal])+ $variant:ident = $word:literal,)+
+        }
+    ) => {
+        $(#[doc = $documentation])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub(crate) enum $name {
+            $($(#[doc = $variant_documentation])+ #[serde(rename = $word)] $variant,)+
+        }
+
+        impl Value for $name {
+            const FORM: &'static str = $form;
+            const LITERAL: bool = true;
+
+            fn toml(&self) -> String {
+                quoted(match self {
+                    $(Self::$variant => $word,)+
+                })
+            }
+        }
+    };
+}
+
+words! {
+    /// When a confirmed message counts as safe.
+    DurabilityClass, "\"fsync\" or \"os\"" {
+        /// After the disk has it.
+        Fsync = "fsync",
+        /// After the operating system has it.
+        Os = "os",
+    }
+}
+
+words! {
+    /// How log lines look.
+    LogFormat, "\"text\" or \"json\"" {
+        /// For people.
+        Text = "text",
+        /// One JSON object per line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// What a TLS listener asks of the client's certificate.
+    ClientAuth, "\"none\", \"request\" or \"require\"" {
+        /// Nothing.
+        None = "none",
+        /// It may present one.
+        Request = "request",
+        /// It must present one.
+        Require = "require",
+    }
+}
+
+words! {
+    /// Which part of a client's certificate names its user.
+    CertificateName, "\"common_name\" or \"distinguished_name\"" {
+        /// The subject's common name.
+        CommonName = "common_name",
+        /// The whole subject.
+        DistinguishedName = "distinguished_name",
+    }
+}
+
+/// The directory that holds everything the broker keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub(crate) enum DataDirectory {
+    /// The user's state directory.
+    Automatic,
+    /// This one.
+    At(PathBuf),
+}
+
+impl DataDirectory {
+    /// The directory, or `None` when it is not configured and the environment names none.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::At(path) => Some(path.clone()),
+            Self::Automatic => absolute("XDG_STATE_HOME")
+                .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+                .map(|state| state.join("sabir")),
+        }
+    }
+}
+
+impl From<String> for DataDirectory {
+    fn from(text: String) -> Self {
+        if text == "auto" { Self::Automatic } else { Self::At(text.into()) }
+    }
+}
+
+impl From<DataDirectory> for String {
+    fn from(directory: DataDirectory) -> Self {
+        match directory {
+            DataDirectory::Automatic => "auto".to_owned(),
+            DataDirectory::At(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl Value for DataDirectory {
+    const FORM: &'static str = "path or \"auto\"";
+    const LITERAL: bool = true;
+
+    fn toml(&self) -> String {
+        quoted(&String::from(self.clone()))
+    }
+
+    fn fault(&self) -> Option<String> {
+        match self {
+            Self::At(path) if path.as_os_str().is_empty() => Some("an empty path".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// A path from the environment; the XDG base directory specification says to ignore a relative
+/// one.
+fn absolute(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// A count that the broker may derive from the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Count {
+    /// So many.
+    Exactly(u32),
+    /// As many as the machine allows.
+    Automatic(AutomaticWord),
+}
+
+/// The word `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AutomaticWord {
+    /// The only word there is.
+    #[serde(rename = "auto")]
+    Auto,
+}
+
+impl Count {
+    /// The count is derived from the machine.
+    pub(crate) const AUTOMATIC: Self = Self::Automatic(AutomaticWord::Auto);
+
+    /// The configured count, or what `derive` finds.
+    pub(crate) fn or_else(self, derive: impl FnOnce() -> u32) -> u32 {
+        match self {
+            Self::Exactly(count) => count,
+            Self::Automatic(_) => derive(),
+        }
+    }
+}
+
+impl Value for Count {
+    const FORM: &'static str = "whole number or \"auto\"";
+    const LITERAL: bool = false;
+
+    fn toml(&self) -> String {
+        match self {
+            Self::Exactly(count) => count.to_string(),
+            Self::Automatic(_) => quoted("auto"),
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        (*self == Self::Exactly(0)).then(|| "0 would allow none; write \"auto\" or more".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_a_number_or_the_word_auto() {
+        assert_eq!(serde_json::from_str::<Count>("7").unwrap(), Count::Exactly(7));
+        assert_eq!(serde_json::from_str::<Count>("\"auto\"").unwrap(), Count::AUTOMATIC);
+        assert!(serde_json::from_str::<Count>("\"many\"").is_err());
+    }
+
+    #[test]
+    fn a_configured_data_directory_is_taken_as_it_is() {
+        let directory = DataDirectory::from("relative/place".to_owned());
+        assert_eq!(directory.path(), Some(PathBuf::from("relative/place")));
+    }
+}
