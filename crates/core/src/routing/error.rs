@@ -51,8 +51,8 @@ pub enum RoutingError {
     #[error("Non empty binding '{0}' key not permitted")]
     KeyNotPermitted(Text),
     /// Only topic exchanges can be bound by a pattern that is not text.
-    #[error("a pattern cannot be bound to an exchange of type '{0}'")]
-    PatternNotPermitted(&'static str),
+    #[error("only topic exchanges can be bound by a pattern")]
+    PatternNotPermitted,
     /// The binding key of a topic exchange is not a usable pattern.
     #[error(transparent)]
     Pattern(#[from] PatternError),

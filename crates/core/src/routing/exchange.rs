@@ -1,9 +1,12 @@
-//! What an exchange is declared to be.
+//! Exchanges: what they are declared to be, and what leads from them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use super::binding::BindingId;
 use super::error::RoutingError;
 use super::kind::{Kind, name_argument};
+use super::matcher::Matcher;
 use crate::message::value::Table;
 use crate::name::Name;
 
@@ -62,8 +65,17 @@ impl ExchangeSpec {
             auto_delete: false,
             internal: false,
             alternate: name_argument(arguments, ALTERNATE_EXCHANGE)?,
-            arguments: arguments.detached(),
+            arguments: arguments.clone(),
         })
+    }
+
+    /// A copy that shares no memory with the buffer the declaration was parsed from.
+    pub(super) fn detached(&self) -> Self {
+        Self {
+            alternate: self.alternate.as_ref().map(Name::detached),
+            arguments: self.arguments.detached(),
+            ..self.clone()
+        }
     }
 
     /// The first property in which a declaration (`self`) differs from what exists.
@@ -124,6 +136,58 @@ impl fmt::Display for Difference {
             or_none(&self.current),
             or_none(&self.received)
         )
+    }
+}
+
+/// An exchange of a namespace.
+#[derive(Debug)]
+pub struct Exchange {
+    name: Name,
+    spec: ExchangeSpec,
+    pub(super) policy_alternate: Option<Name>,
+    pub(super) matcher: Matcher,
+    /// The bindings that lead from it.
+    pub(super) outgoing: BTreeSet<BindingId>,
+}
+
+impl Exchange {
+    pub(super) fn new(name: Name, spec: ExchangeSpec) -> Self {
+        Self {
+            matcher: Matcher::new(&spec.kind),
+            name,
+            spec,
+            policy_alternate: None,
+            outgoing: BTreeSet::new(),
+        }
+    }
+
+    /// Its name; empty for the default exchange.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// What it is declared to be.
+    pub fn spec(&self) -> &ExchangeSpec {
+        &self.spec
+    }
+
+    /// Where messages go that none of its bindings matches: by its declaration or else by
+    /// policy.
+    pub fn alternate(&self) -> Option<&Name> {
+        self.spec
+            .alternate
+            .as_ref()
+            .or(self.policy_alternate.as_ref())
+    }
+
+    /// How many bindings lead from it, those of the default exchange not counted.
+    pub fn outgoing_count(&self) -> usize {
+        self.outgoing.len()
+    }
+
+    /// Whether it is to go with its last binding and has none.
+    pub(super) fn has_outlived_use(&self) -> bool {
+        self.spec.auto_delete && self.outgoing.is_empty()
     }
 }
 

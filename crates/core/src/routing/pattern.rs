@@ -166,6 +166,15 @@ impl Pattern {
         })
     }
 
+    /// How many bytes the literals have together.
+    pub(super) fn literal_bytes(&self) -> usize {
+        let literals = self.tokens.iter().map(|token| match token {
+            PatternToken::Literal(literal) => literal.len(),
+            _ => 0,
+        });
+        literals.sum()
+    }
+
     /// A copy that shares no memory with the buffer the pattern was parsed from.
     pub(super) fn detached(&self) -> Self {
         let tokens = self.tokens.iter().map(|token| match token {

@@ -1,5 +1,7 @@
 //! Subjects: the names under which messages are published in a topic space.
 
+use std::borrow::Borrow;
+
 use bytes::Bytes;
 
 const SEPARATOR: u8 = b'.';
@@ -46,6 +48,12 @@ impl Subject {
     /// The text with `.` between the tokens, shared rather than copied.
     pub fn into_bytes(self) -> Bytes {
         self.0
+    }
+}
+
+impl Borrow<[u8]> for Subject {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 

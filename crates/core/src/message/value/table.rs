@@ -37,6 +37,15 @@ impl Table {
             .map(|(_, value)| value)
     }
 
+    /// The last value of that name.
+    pub fn last(&self, name: impl AsRef<[u8]>) -> Option<&Value> {
+        let name = name.as_ref();
+        self.entries
+            .iter()
+            .rfind(|(entry, _)| entry.as_bytes() == name)
+            .map(|(_, value)| value)
+    }
+
     /// Whether there is an entry of that name.
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
         self.get(name).is_some()
