@@ -13,7 +13,7 @@ mod tests;
 use std::sync::Arc;
 
 use sabir_core::storage::{
-    Admission, Appended, BlockKind, BlockVisitor, Epoch, FileNumber, Journal, Position,
+    Admission, Appended, BlockKind, BlockVisitor, Epoch, FileNumber, Journal, Mark, Position,
     StorageError,
 };
 
@@ -103,15 +103,15 @@ impl<D: Disk> LocalJournal<D> {
         install(&**disk, &taken, &header, lineage).map(drop)
     }
 
-    /// Opens the journal, hands every block from `first_file` on to the visitor, makes the tail
-    /// durable and fences with a new epoch. Files before `first_file` become spares.
+    /// Opens the journal, hands every block from the mark's first file on to the visitor, makes
+    /// the tail durable and fences with a new epoch. Files before the mark's become spares.
     ///
     /// Does the same again after a crash at any point.
     pub fn open(
         disk: Arc<D>,
         lineage: Lineage,
         options: JournalOptions,
-        first_file: FileNumber,
+        mark: Mark,
         visitor: BlockVisitor<'_>,
     ) -> Result<(Self, Recovery), StorageError> {
         let spares = Spares::open(Arc::clone(&disk), options.file_bytes, options.spares)?;
@@ -122,9 +122,9 @@ impl<D: Disk> LocalJournal<D> {
             chain,
             live,
             report,
-        } = recovery::recover(&*disk, lineage, first_file, visitor)?;
+        } = recovery::recover(&*disk, lineage, mark, visitor)?;
         for number in recovery::numbers(&*disk)? {
-            if number < first_file {
+            if number < mark.first_file {
                 spares.retire(number)?;
             }
         }

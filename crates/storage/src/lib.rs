@@ -5,6 +5,10 @@
 //! that a simulation can drive it through every power cut.
 
 pub mod checksum;
+pub mod directory;
 pub mod disk;
+pub mod extent;
 mod fail;
+mod fields;
+pub mod index;
 pub mod journal;

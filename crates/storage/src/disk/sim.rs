@@ -108,11 +108,9 @@ impl SimDisk {
     }
 
     /// Counts an operation of something that lives beside the files, such as a simulated index.
-    pub(crate) fn count_operation(&self) -> io::Result<()> {
-        match self.state().begin()? {
-            None => Ok(()),
-            Some(fault) => Err(fault.error()),
-        }
+    /// Answers the fault that it has to suffer; an error if it cannot even begin.
+    pub(crate) fn begin_operation(&self) -> io::Result<Option<Fault>> {
+        self.state().begin()
     }
 
     fn of(state: State) -> Self {
@@ -278,7 +276,7 @@ impl DiskFile for SimFile {
 }
 
 impl Fault {
-    fn error(self) -> io::Error {
+    pub(crate) fn error(self) -> io::Error {
         match self {
             Self::PowerOff => io::Error::other("the power is off"),
             Self::InputOutput => io::Error::from_raw_os_error(5),

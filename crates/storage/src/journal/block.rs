@@ -20,6 +20,7 @@
 use sabir_core::storage::{BlockKind, Epoch, FileNumber, Position};
 
 use crate::checksum::Lineage;
+use crate::fields::{Reader, Writer};
 
 /// Blocks start on multiples of this many bytes.
 pub(crate) const UNIT: u64 = 4096;
@@ -129,28 +130,6 @@ fn kind(flags: u16) -> Option<BlockKind> {
         FLAG_FENCE => Some(BlockKind::Fence),
         FLAG_LOST => Some(BlockKind::Lost),
         _ => None,
-    }
-}
-
-/// Fills a fixed stretch of bytes from the front; what does not fit is a mistake in this crate.
-pub(crate) struct Writer<'a>(pub(crate) &'a mut [u8]);
-
-impl Writer<'_> {
-    pub(crate) fn put(&mut self, bytes: &[u8]) {
-        let (target, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
-        target.copy_from_slice(bytes);
-        self.0 = rest;
-    }
-}
-
-/// Takes fixed fields off the front of bytes.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
-
-impl Reader<'_> {
-    pub(crate) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (field, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*field)
     }
 }
 

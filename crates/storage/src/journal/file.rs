@@ -20,10 +20,11 @@
 
 use sabir_core::storage::{Epoch, FileNumber, Position, StorageError};
 
-use super::block::{Reader, UNIT, Writer};
+use super::block::UNIT;
 use crate::checksum::Lineage;
 use crate::disk::DiskFile;
 use crate::fail::{corrupt, io_failure};
+use crate::fields::{Reader, Writer};
 
 /// The directory of journal and spare files.
 pub(crate) const DIRECTORY: &str = "journal";

@@ -6,7 +6,7 @@
 //! served. What is not proven durable is written and synced again, because what a cache shows may
 //! never have reached the device.
 
-use sabir_core::storage::{BlockVisitor, FileNumber, Position, StorageError};
+use sabir_core::storage::{BlockVisitor, FileNumber, Mark, Position, StorageError};
 
 use super::file::{self, DIRECTORY, FileHeader};
 use super::scan::{Chain, Scan};
@@ -55,13 +55,14 @@ pub(crate) fn numbers<D: Disk>(disk: &D) -> Result<Vec<FileNumber>, StorageError
     Ok(numbers.map(FileNumber).collect())
 }
 
-/// Visits every block from `first_file` on and makes the tail durable.
+/// Visits every block from the mark's first file on and makes the tail durable.
 pub(super) fn recover<D: Disk>(
     disk: &D,
     lineage: Lineage,
-    first_file: FileNumber,
+    mark: Mark,
     visitor: BlockVisitor<'_>,
 ) -> Result<Tail<D::File>, StorageError> {
+    let first_file = mark.first_file;
     let files: Vec<FileNumber> = numbers(disk)?
         .into_iter()
         .filter(|number| *number >= first_file)
@@ -81,6 +82,7 @@ pub(super) fn recover<D: Disk>(
     }
     let scan = walk.file(disk, *last, lineage, visitor)?;
     scan.ensure_torn()?;
+    ensure_reaches(&scan, mark.states)?;
     walk.finish(scan, lineage, disk)
 }
 
@@ -164,6 +166,18 @@ fn rewrite_unproven<D: Disk>(
     }
     target.sync_data().map_err(io_failure("sync", &path))?;
     Ok(rewritten)
+}
+
+/// The states in the index were durable in the journal before they were committed.
+fn ensure_reaches<F: DiskFile>(scan: &Scan<F>, states: Position) -> Result<(), StorageError> {
+    if scan.chain().next > states {
+        return Ok(());
+    }
+    let detail = format!(
+        "the journal ends before block {}, but the index includes block {states}",
+        scan.chain().next
+    );
+    Err(corrupt(&scan.path(), scan.offset(), detail))
 }
 
 fn ensure_contiguous(files: &[FileNumber], first: FileNumber) -> Result<(), StorageError> {

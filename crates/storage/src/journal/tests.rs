@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sabir_core::storage::{
-    Admission, BlockKind, Epoch, FileNumber, Journal, Position, StorageError,
+    Admission, BlockKind, Epoch, FileNumber, Journal, Mark, Position, StorageError,
 };
 
 use super::{JournalOptions, LocalJournal, Recovery};
@@ -23,6 +23,13 @@ fn lineage() -> Lineage {
     Lineage::of(b"tests")
 }
 
+fn mark(first_file: FileNumber) -> Mark {
+    Mark {
+        first_file,
+        states: Position(0),
+    }
+}
+
 type Bodies = Vec<(u64, Vec<u8>)>;
 
 fn reopen(
@@ -34,7 +41,7 @@ fn reopen(
         Arc::new(disk.clone()),
         lineage(),
         OPTIONS,
-        first,
+        mark(first),
         &mut |block| {
             if block.kind == BlockKind::Entries {
                 bodies.push((block.position.0, block.body.to_vec()));
@@ -316,7 +323,7 @@ fn a_file_of_another_directory_is_refused() {
         Arc::new(disk),
         Lineage::of(b"other"),
         OPTIONS,
-        FIRST,
+        mark(FIRST),
         &mut |_| Ok(()),
     );
     assert!(matches!(
