@@ -81,7 +81,11 @@ impl<D: Disk, I: IndexStore> Store<D, I> {
     ) -> Result<Self, StorageError> {
         let stored = index.get(Keyspace::Mark, Mark::KEY)?;
         let identity = match Identity::read(&*disk)? {
-            Some(identity) => identity,
+            Some(identity) => {
+                // An earlier start may have died between the rename and its sync.
+                identity::sync_name(&*disk)?;
+                identity
+            }
             None => {
                 ensure_nothing_written(&*disk, stored.is_some(), Identity::FILE, None)?;
                 let identity = new_identity();

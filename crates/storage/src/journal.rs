@@ -89,7 +89,7 @@ impl<D: Disk> LocalJournal<D> {
         disk.create_directory(DIRECTORY)
             .map_err(io_failure("create directory", DIRECTORY))?;
         if !recovery::numbers(&**disk)?.is_empty() {
-            return Ok(());
+            return recovery::sync_names(&**disk);
         }
         let header = FileHeader {
             number: FileNumber(1),

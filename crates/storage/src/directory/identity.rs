@@ -102,7 +102,12 @@ impl Identity {
         file.sync_data().map_err(io_failure("sync", UNFINISHED))?;
         disk.rename(UNFINISHED, Self::FILE)
             .map_err(io_failure("rename", UNFINISHED))?;
-        disk.sync_directory("")
-            .map_err(io_failure("sync directory", "the data directory"))
+        sync_name(disk)
     }
+}
+
+/// Makes the file's name durable.
+pub(super) fn sync_name<D: Disk>(disk: &D) -> Result<(), StorageError> {
+    disk.sync_directory("")
+        .map_err(io_failure("sync directory", "the data directory"))
 }

@@ -62,6 +62,7 @@ pub(super) fn recover<D: Disk>(
     mark: Mark,
     visitor: BlockVisitor<'_>,
 ) -> Result<Tail<D::File>, StorageError> {
+    sync_names(disk)?;
     let first_file = mark.first_file;
     let files: Vec<FileNumber> = numbers(disk)?
         .into_iter()
@@ -84,6 +85,12 @@ pub(super) fn recover<D: Disk>(
     scan.ensure_torn()?;
     ensure_reaches(&scan, mark.states)?;
     walk.finish(scan, lineage, disk)
+}
+
+/// An earlier life may have died between giving a file its name and making that durable.
+pub(super) fn sync_names<D: Disk>(disk: &D) -> Result<(), StorageError> {
+    disk.sync_directory(DIRECTORY)
+        .map_err(io_failure("sync directory", DIRECTORY))
 }
 
 struct Walk {
