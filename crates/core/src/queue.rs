@@ -1,8 +1,22 @@
 //! Queues: a log for each priority in use, with one subscription that settles record by record.
 
+pub(crate) mod lane;
 pub mod settings;
 
-pub use settings::{Overflow, QueueKind, QueueSettings, QueueSpec};
+use crate::{
+    id::{Offset, SessionId, Timestamp},
+    message::DeathReason,
+    name::Name,
+    routing::QueueId,
+    subscription::{ledger::Ready, roster::Roster},
+};
+use bytes::Bytes;
+use lane::Lane;
+pub use settings::{Difference, Overflow, QueueKind, QueueSettings, QueueSpec};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 /// What has happened to a queue, in messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,4 +35,180 @@ pub struct Counters {
     pub dropped: u64,
     /// Refused to publishers because the queue was full.
     pub refused: u64,
+}
+
+impl Counters {
+    /// Adds those of another queue.
+    pub fn add(&mut self, other: &Self) {
+        self.published += other.published;
+        self.delivered += other.delivered;
+        self.redelivered += other.redelivered;
+        self.acknowledged += other.acknowledged;
+        self.dead_lettered += other.dead_lettered;
+        self.dropped += other.dropped;
+        self.refused += other.refused;
+    }
+}
+
+/// What a queue is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Consumers read it.
+    Deliver,
+    /// It holds messages of delaying exchanges until they are due.
+    Delay,
+}
+
+/// A record that waits for its bytes to be read from disk before it can be dead-lettered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dying {
+    pub(crate) lane: u8,
+    pub(crate) offset: Offset,
+    pub(crate) reason: DeathReason,
+}
+
+/// A queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) id: QueueId,
+    /// Slot of its namespace.
+    pub(crate) namespace: u32,
+    pub(crate) name: Name,
+    pub(crate) purpose: Purpose,
+    pub(crate) spec: Box<QueueSpec>,
+    /// The settings in force.
+    pub(crate) settings: Arc<QueueSettings>,
+    pub(crate) policy: Option<Name>,
+    pub(crate) operator_policy: Option<Name>,
+    /// The session that an exclusive queue belongs to.
+    pub(crate) owner: Option<SessionId>,
+    /// By descending priority.
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) roster: Roster,
+    pub(crate) counters: Counters,
+    pub(crate) leased_bytes: u64,
+    /// Whether it stands in the line for dispatch.
+    pub(crate) dirty: bool,
+    pub(crate) head_timer: Option<Timestamp>,
+    pub(crate) idle_timer: Option<Timestamp>,
+    pub(crate) used_at: Timestamp,
+    pub(crate) dying: Vec<Dying>,
+    /// Sessions that wait for a record on disk to answer a get.
+    pub(crate) getting: Vec<SessionId>,
+    /// Deduplication ids that still count.
+    pub(crate) seen: BTreeSet<Bytes>,
+    /// The same in the order in which they came, and until when they count.
+    pub(crate) seen_order: VecDeque<(Timestamp, Bytes)>,
+}
+
+impl Queue {
+    /// Messages that wait for a consumer.
+    pub(crate) fn ready(&self) -> u64 {
+        self.lanes.iter().map(Lane::ready).sum()
+    }
+
+    /// Messages that consumers hold.
+    pub(crate) fn unsettled(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.ledger.leased()).sum()
+    }
+
+    /// Bytes of all messages.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.bytes).sum()
+    }
+
+    /// Bytes of messages that wait for a consumer.
+    pub(crate) fn ready_bytes(&self) -> u64 {
+        self.bytes().saturating_sub(self.leased_bytes)
+    }
+
+    /// Whether its records stay when they are settled.
+    pub(crate) fn keeps_records(&self) -> bool {
+        self.spec.kind == QueueKind::Stream
+    }
+
+    /// Whether one more message of `bytes` is more than it may hold.
+    pub(crate) fn is_full_for(&self, bytes: u64) -> bool {
+        let settings = &self.settings;
+        settings.length_max.is_some_and(|max| self.ready() >= max)
+            || settings
+                .bytes_max
+                .is_some_and(|max| self.ready_bytes() + bytes > max)
+    }
+
+    /// Whether it holds more than it may.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        let settings = &self.settings;
+        settings.length_max.is_some_and(|max| self.ready() > max)
+            || settings
+                .bytes_max
+                .is_some_and(|max| self.ready_bytes() > max && self.ready() > 0)
+    }
+
+    /// Forgets the deduplication ids whose time is over.
+    pub(crate) fn forget_seen(&mut self, now: Timestamp) {
+        while self
+            .seen_order
+            .front()
+            .is_some_and(|(until, _)| *until <= now)
+        {
+            if let Some((_, id)) = self.seen_order.pop_front() {
+                self.seen.remove(&id);
+            }
+        }
+    }
+
+    /// The lane for messages of `priority`.
+    pub(crate) fn lane_for(&mut self, priority: u8) -> &mut Lane {
+        let level = self
+            .settings
+            .priority_max
+            .map_or(0, |max| priority.min(max));
+        let (id, durable) = (self.id, self.is_journaled());
+        lane_of(&mut self.lanes, level, || Lane::new(id, level, durable))
+    }
+
+    /// Whether its records are written to the journal.
+    pub(crate) fn is_journaled(&self) -> bool {
+        self.spec.durable && self.owner.is_none()
+    }
+
+    /// An existing lane.
+    pub(crate) fn lane(&self, level: u8) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.level == level)
+    }
+
+    /// An existing lane.
+    pub(crate) fn lane_mut(&mut self, level: u8) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.level == level)
+    }
+
+    /// The next record to deliver and the index of its lane.
+    pub(crate) fn peek(&mut self) -> Option<(usize, Ready)> {
+        self.lanes
+            .iter_mut()
+            .enumerate()
+            .find_map(|(index, lane)| Some((index, lane.ledger.peek(lane.visible)?)))
+    }
+
+    /// The next record to push out at the length limit: of the lowest priority, durable or not.
+    pub(crate) fn peek_to_drop(&mut self) -> Option<(usize, Ready)> {
+        self.lanes
+            .iter_mut()
+            .enumerate()
+            .rev()
+            .find_map(|(index, lane)| Some((index, lane.ledger.peek(lane.log.tail())?)))
+    }
+}
+
+/// The lane of a level among `lanes`, made if it is missing; lanes stay in descending order.
+pub(crate) fn lane_of(lanes: &mut Vec<Lane>, level: u8, make: impl FnOnce() -> Lane) -> &mut Lane {
+    let index = match lanes.binary_search_by(|lane| level.cmp(&lane.level)) {
+        Ok(index) => index,
+        Err(index) => {
+            lanes.insert(index, make());
+            index
+        }
+    };
+    &mut lanes[index]
 }

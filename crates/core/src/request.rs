@@ -87,6 +87,24 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The session that it is for.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Open { session, .. }
+            | Self::Close { session }
+            | Self::Request { session, .. }
+            | Self::Publish { session, .. }
+            | Self::Settle { session, .. }
+            | Self::Credit { session, .. }
+            | Self::Window { session, .. }
+            | Self::Written { session, .. } => Some(*session),
+            Self::Administer { .. } => None,
+        }
+    }
+}
+
 /// A message for an exchange.
 #[derive(Clone, Debug)]
 pub struct Publish {

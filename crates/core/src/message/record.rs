@@ -1,7 +1,7 @@
 //! A message as it is stored: one run of bytes that is written once and sliced ever after.
 //!
 //! ```text
-//! flags u8 | format u8 | timestamp varint | priority u8? | ttl varint? | redelivery-free envelope
+//! flags u8 | format u8 | timestamp varint | priority u8? | ttl varint? | delay varint?
 //! exchange text | routing key bytes | extra keys? | deaths? | head bytes | body (the rest)
 //! ```
 
@@ -19,6 +19,7 @@ const HAS_PRIORITY: u8 = 2;
 const HAS_TTL: u8 = 4;
 const HAS_EXTRA_KEYS: u8 = 8;
 const HAS_DEATHS: u8 = 16;
+const HAS_DELAY: u8 = 32;
 const EXTRA_KEYS_MAX: usize = 65_535;
 
 /// A stored message. Cloning shares the bytes.
@@ -37,6 +38,8 @@ pub struct RecordView<'a> {
     pub priority: u8,
     /// Its own time to live in milliseconds.
     pub ttl_ms: Option<u64>,
+    /// How long an exchange holds it back, in milliseconds.
+    pub delay_ms: Option<u64>,
     /// The exchange it was published to.
     pub exchange: &'a str,
     /// The routing key as canonical text.
@@ -62,13 +65,16 @@ pub fn encode(buffer: &mut Vec<u8>, message: &Message, now: Timestamp) {
     if let Some(ttl_ms) = message.ttl_ms {
         writer.varint(ttl_ms);
     }
+    if let Some(delay_ms) = message.delay_ms {
+        writer.varint(delay_ms);
+    }
     writer.text(&message.exchange);
     writer.bytes(message.routing_key.as_bytes());
     if !message.extra_keys.is_empty() {
         nested(&mut writer, |writer| {
             writer.varint(message.extra_keys.len() as u64);
             for key in &message.extra_keys {
-                writer.bytes(key.as_bytes());
+                writer.bytes(key);
             }
         });
     }
@@ -89,6 +95,7 @@ fn flags_of(message: &Message) -> u8 {
         (HAS_TTL, message.ttl_ms.is_some()),
         (HAS_EXTRA_KEYS, !message.extra_keys.is_empty()),
         (HAS_DEATHS, !message.deaths.is_empty()),
+        (HAS_DELAY, message.delay_ms.is_some()),
     ] {
         if present {
             flags |= flag;
@@ -130,11 +137,13 @@ impl Record {
             extra_keys: view
                 .extra_keys()?
                 .into_iter()
-                .map(|key| Subject::from_bytes(self.0.slice_ref(key)))
+                .map(|key| self.0.slice_ref(key))
                 .collect(),
             persistent: view.persistent(),
             priority: view.priority,
             ttl_ms: view.ttl_ms,
+            delay_ms: None,
+            deduplication_id: None,
             format: view.format,
             head: self.0.slice_ref(view.head),
             body: self.0.slice_ref(view.body),
@@ -159,11 +168,28 @@ impl<'a> RecordView<'a> {
             format,
             timestamp,
             priority: if has(HAS_PRIORITY) { reader.byte()? } else { 0 },
-            ttl_ms: if has(HAS_TTL) { Some(reader.varint()?) } else { None },
+            ttl_ms: if has(HAS_TTL) {
+                Some(reader.varint()?)
+            } else {
+                None
+            },
+            delay_ms: if has(HAS_DELAY) {
+                Some(reader.varint()?)
+            } else {
+                None
+            },
             exchange: reader.text()?,
             routing_key: reader.bytes()?,
-            extra_keys: if has(HAS_EXTRA_KEYS) { reader.bytes()? } else { &[] },
-            deaths: if has(HAS_DEATHS) { reader.bytes()? } else { &[] },
+            extra_keys: if has(HAS_EXTRA_KEYS) {
+                reader.bytes()?
+            } else {
+                &[]
+            },
+            deaths: if has(HAS_DEATHS) {
+                reader.bytes()?
+            } else {
+                &[]
+            },
             head: reader.bytes()?,
             body: reader.0,
         })
@@ -175,10 +201,12 @@ impl<'a> RecordView<'a> {
         self.flags & PERSISTENT != 0
     }
 
-    /// When its own time to live runs out, if it has one.
+    /// When its own time to live, or the time that it is held back, runs out.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        self.ttl_ms.map(|ttl_ms| self.timestamp.after(ttl_ms))
+        self.delay_ms
+            .or(self.ttl_ms)
+            .map(|wait_ms| self.timestamp.after(wait_ms))
     }
 
     /// The routing key as text; bytes that are not UTF-8 are replaced.

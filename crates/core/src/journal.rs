@@ -1,0 +1,4 @@
+//! What the core writes down: entries in blocks, and what waits for a block to be safe.
+
+pub mod entry;
+pub(crate) mod open;

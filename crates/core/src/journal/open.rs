@@ -1,0 +1,143 @@
+//! The block that is being filled, and what waits until it is written.
+
+use super::entry;
+use crate::{
+    event::Event,
+    id::{LogId, Offset, ProducerId, SessionId, Timestamp},
+    storage::{Admission, Durability, Position},
+};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// A block that is complete and has to be written.
+#[derive(Clone, Debug)]
+pub struct SealedBlock {
+    /// The position it must get.
+    pub position: Position,
+    /// Its entries.
+    pub body: Bytes,
+    /// How safe it must be before [`crate::broker::Broker::committed`] is called.
+    pub durability: Durability,
+    /// Whether it may use the disk's reserve.
+    pub admission: Admission,
+}
+
+/// Consecutive confirms of one producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Confirms {
+    pub(crate) session: SessionId,
+    pub(crate) producer: ProducerId,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+/// What becomes due when a block is safe.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) position: Position,
+    pub(crate) confirms: Vec<Confirms>,
+    pub(crate) events: Vec<(SessionId, Event)>,
+    /// Consumers whose start is answered among `events`.
+    pub(crate) announced: Vec<u32>,
+    /// Logs that grew, and their tails.
+    pub(crate) tails: Vec<(LogId, Offset)>,
+}
+
+/// The open block.
+#[derive(Debug)]
+pub(crate) struct OpenBlock {
+    pub(crate) body: Vec<u8>,
+    pub(crate) durability: Durability,
+    pub(crate) admission: Admission,
+    /// When the first entry came that can wait a little for others.
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) waiting: Waiting,
+    /// Logs with settlements that are not yet among the entries.
+    pub(crate) settled: Vec<LogId>,
+    /// Blocks that are sealed and not yet safe.
+    pub(crate) sealed: VecDeque<Waiting>,
+}
+
+impl OpenBlock {
+    pub(crate) fn new(position: Position) -> Self {
+        Self {
+            body: Vec::new(),
+            durability: Durability::Memory,
+            admission: Admission::Reserve,
+            since: None,
+            waiting: Waiting {
+                position,
+                ..Waiting::default()
+            },
+            settled: Vec::new(),
+            sealed: VecDeque::new(),
+        }
+    }
+
+    /// The position that the open block will have.
+    pub(crate) fn position(&self) -> Position {
+        self.waiting.position
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.body.is_empty() && self.settled.is_empty()
+    }
+
+    /// Something in the block must be this safe before it is answered.
+    pub(crate) fn require(&mut self, durability: Durability) {
+        self.durability = self.durability.max(durability);
+    }
+
+    /// An entry was added that nobody waits for.
+    pub(crate) fn can_wait(&mut self, now: Timestamp) {
+        self.since.get_or_insert(now);
+    }
+
+    pub(crate) fn confirm(&mut self, confirms: Confirms) {
+        let Confirms {
+            session,
+            producer,
+            first,
+            last,
+        } = confirms;
+        if let Some(known) = self.waiting.confirms.last_mut()
+            && known.session == session
+            && known.producer == producer
+            && known.last + 1 == first
+        {
+            known.last = last;
+            return;
+        }
+        self.waiting.confirms.push(confirms);
+    }
+
+    pub(crate) fn catalog(&mut self, key: &[u8], value: Option<&[u8]>) {
+        entry::write_catalog(&mut self.body, key, value);
+    }
+
+    /// Closes the block, if there is anything in it, and opens the next.
+    pub(crate) fn seal(&mut self) -> Option<SealedBlock> {
+        if self.body.is_empty() {
+            return None;
+        }
+        let position = self.waiting.position;
+        let next = Waiting {
+            position: position.next(),
+            ..Waiting::default()
+        };
+        self.sealed
+            .push_back(std::mem::replace(&mut self.waiting, next));
+        self.since = None;
+        let capacity = self.body.len().min(BODY_KEPT_BYTES);
+        let body = std::mem::replace(&mut self.body, Vec::with_capacity(capacity));
+        Some(SealedBlock {
+            position,
+            body: Bytes::from(body),
+            durability: std::mem::replace(&mut self.durability, Durability::Memory),
+            admission: std::mem::replace(&mut self.admission, Admission::Reserve),
+        })
+    }
+}
+
+/// The next body begins with at most this much room.
+const BODY_KEPT_BYTES: usize = 1 << 20;
