@@ -4,6 +4,7 @@
 //! bindings that share one with it, not the number of all bindings.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use hashbrown::HashMap;
 
@@ -57,17 +58,9 @@ impl Rule {
         })
     }
 
-    /// The criteria by which the rule is found: each for `Any`, one for `All`, preferably one
-    /// with a value because fewer messages meet it.
-    fn entries(&self) -> &[Criterion] {
-        match self.quorum {
-            Quorum::Any => &self.criteria,
-            Quorum::All => {
-                let with_value = |criterion: &Criterion| criterion.value.is_some();
-                let chosen = self.criteria.iter().position(with_value).unwrap_or(0);
-                self.criteria.get(chosen..=chosen).unwrap_or_default()
-            }
-        }
+    /// Whether the rule asks for nothing and so takes everything.
+    fn is_unconditional(&self) -> bool {
+        self.quorum == Quorum::All && self.criteria.is_empty()
     }
 }
 
@@ -96,10 +89,26 @@ fn parse_match(word: Text) -> Result<(Quorum, bool), RoutingError> {
     }
 }
 
+/// A rule in its place.
+#[derive(Debug)]
+struct Entry {
+    rule: Rule,
+    /// The criteria under which the rule is found.
+    found_by: Range<usize>,
+    destination: Destination,
+}
+
+impl Entry {
+    fn keys(&self) -> &[Criterion] {
+        let keys = self.rule.criteria.get(self.found_by.clone());
+        keys.unwrap_or_default()
+    }
+}
+
 /// The bindings of a headers exchange, each under a number chosen by the owner.
 #[derive(Debug, Default)]
 pub(super) struct HeadersIndex {
-    rules: HashMap<u32, (Rule, Destination)>,
+    entries: HashMap<u32, Entry>,
     found_by: HashMap<Criterion, BTreeSet<u32>>,
     /// Destinations of bindings that ask for nothing and take everything.
     unconditional: Destinations,
@@ -111,31 +120,52 @@ type Headers<'message> = HashMap<&'message [u8], (&'message Text, Comparable)>;
 impl HeadersIndex {
     /// Adds a binding under a number not in use.
     pub(super) fn insert(&mut self, number: u32, rule: Rule, destination: Destination) {
-        if rule.quorum == Quorum::All && rule.criteria.is_empty() {
+        if rule.is_unconditional() {
             self.unconditional.insert(destination);
         }
-        for criterion in rule.entries() {
+        let entry = Entry {
+            found_by: self.choose_keys(&rule),
+            rule,
+            destination,
+        };
+        for criterion in entry.keys() {
             let numbers = self.found_by.entry(criterion.clone()).or_default();
             numbers.insert(number);
         }
-        self.rules.insert(number, (rule, destination));
+        self.entries.insert(number, entry);
     }
 
     /// Removes the binding with that number.
     pub(super) fn remove(&mut self, number: u32) {
-        let Some((rule, destination)) = self.rules.remove(&number) else {
+        let Some(entry) = self.entries.remove(&number) else {
             return;
         };
-        if rule.quorum == Quorum::All && rule.criteria.is_empty() {
-            self.unconditional.remove(destination);
+        if entry.rule.is_unconditional() {
+            self.unconditional.remove(entry.destination);
         }
-        for criterion in rule.entries() {
+        for criterion in entry.keys() {
             if let Some(numbers) = self.found_by.get_mut(criterion) {
                 numbers.remove(&number);
                 if numbers.is_empty() {
                     self.found_by.remove(criterion);
                 }
             }
+        }
+    }
+
+    /// The criteria under which a rule is to be found: each for `Any`; for `All` one is enough,
+    /// and the one that fewest rules are found by spares most comparisons.
+    fn choose_keys(&self, rule: &Rule) -> Range<usize> {
+        let rules_found_by = |criterion: &Criterion| {
+            let numbers = self.found_by.get(criterion);
+            (numbers.map_or(0, BTreeSet::len), criterion.value.is_none())
+        };
+        let criteria = rule.criteria.iter().enumerate();
+        match rule.quorum {
+            Quorum::Any => 0..rule.criteria.len(),
+            Quorum::All => criteria
+                .min_by_key(|(_, criterion)| rules_found_by(criterion))
+                .map_or(0..0, |(index, _)| index..index + 1),
         }
     }
 
@@ -172,13 +202,13 @@ impl HeadersIndex {
         found: &mut impl FnMut(Destination),
     ) {
         let numbers = self.found_by.get(criterion).into_iter().flatten();
-        for (rule, destination) in numbers.filter_map(|number| self.rules.get(number)) {
-            let matches = match rule.quorum {
+        for entry in numbers.filter_map(|number| self.entries.get(number)) {
+            let matches = match entry.rule.quorum {
                 Quorum::Any => true,
-                Quorum::All => rule.criteria.iter().all(|other| is_met(other, headers)),
+                Quorum::All => entry.rule.criteria.iter().all(|one| is_met(one, headers)),
             };
             if matches {
-                found(*destination);
+                found(entry.destination);
             }
         }
     }

@@ -106,6 +106,19 @@ fn another_word_or_type_of_match_is_refused() {
 }
 
 #[test]
+fn rules_are_found_by_what_sets_them_apart() {
+    let mut index = HeadersIndex::default();
+    for number in 0..100 {
+        let arguments = table(&[("kind", "report".into()), ("tenant", Value::I64(number))]);
+        let rule = Rule::parse(&arguments).unwrap();
+        let destination = Destination::Queue(QueueId(1));
+        index.insert(u32::try_from(number).unwrap(), rule, destination);
+    }
+    let most = index.found_by.values().map(BTreeSet::len).max();
+    assert_eq!(most, Some(1));
+}
+
+#[test]
 fn removal_leaves_nothing_behind() {
     let mut index = HeadersIndex::default();
     let rules = [
@@ -122,7 +135,7 @@ fn removal_leaves_nothing_behind() {
         index.insert(number, rule, Destination::Queue(QueueId(1)));
     }
     (0..3).for_each(|number| index.remove(number));
-    assert!(index.rules.is_empty() && index.found_by.is_empty());
+    assert!(index.entries.is_empty() && index.found_by.is_empty());
     assert!(index.unconditional.is_empty());
     assert!(!index.asks_for_headers());
 }
