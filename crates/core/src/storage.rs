@@ -280,8 +280,8 @@ impl IndexBatch {
     }
 }
 
-/// Receives key and value in key order; `false` ends the scan.
-pub type IndexVisitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> bool;
+/// Receives key and value in key order; an error ends the scan and is returned by it.
+pub type IndexVisitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), StorageError>;
 
 /// Catalog, checkpoints and secondary indices: derived from the journal, which is kept until the
 /// commit that makes it superfluous is durable.

@@ -4,6 +4,7 @@
 //! found through the index's runs; the file's own directory serves checks and salvage.
 
 pub(crate) mod format;
+mod open;
 pub(crate) mod reader;
 pub(crate) mod record;
 mod settle;
@@ -12,8 +13,8 @@ mod tests;
 mod writer;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sabir_core::storage::{
     ExtentFile, IndexStore, Keyspace, Run, StorageError, StoredRecord, Tier,
@@ -22,6 +23,7 @@ use sabir_core::storage::{
 pub use self::settle::{OWN_FILE_BYTES, SettleWriter, Settled};
 pub use self::writer::{ExtentWriter, Finished};
 
+use self::open::OpenFiles;
 use self::reader::ExtentReader;
 use crate::checksum::Lineage;
 use crate::disk::Disk;
@@ -34,8 +36,6 @@ pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 /// Largest record.
 pub(crate) const RECORD_BYTES_MAX: u64 = 1 << 30;
 
-const OPEN_FILES_MAX: usize = 64;
-const OPEN_INDEX_BYTES_MAX: usize = 8 << 20;
 const UNFINISHED: &str = ".new";
 
 /// All extent files of a data directory.
@@ -44,8 +44,7 @@ pub struct Extents<D: Disk> {
     lineage: Lineage,
     next_durable: AtomicU64,
     next_volatile: AtomicU64,
-    /// Most recently used last.
-    open: Mutex<Vec<(ExtentFile, Arc<ExtentReader<D::File>>)>>,
+    open: OpenFiles<D::File>,
 }
 
 impl<D: Disk> Extents<D> {
@@ -70,13 +69,12 @@ impl<D: Disk> Extents<D> {
             }
         }
         let [next_durable, next_volatile] = next.map(AtomicU64::new);
-        let open = Mutex::new(Vec::new());
         Ok(Self {
             disk,
             lineage,
             next_durable,
             next_volatile,
-            open,
+            open: OpenFiles::new(),
         })
     }
 
@@ -128,7 +126,7 @@ impl<D: Disk> Extents<D> {
 
     /// Deletes a file. The index must not refer to it any more.
     pub fn remove(&self, file: ExtentFile) -> Result<(), StorageError> {
-        self.opened().retain(|(open, _)| *open != file);
+        self.open.forget(file);
         let path = file.to_string();
         self.disk.remove(&path).map_err(io_failure("remove", &path))
     }
@@ -150,31 +148,8 @@ impl<D: Disk> Extents<D> {
     }
 
     fn reader(&self, file: ExtentFile) -> Result<Arc<ExtentReader<D::File>>, StorageError> {
-        {
-            let mut open = self.opened();
-            if let Some(at) = open.iter().position(|(name, _)| *name == file) {
-                let entry = open.remove(at);
-                let reader = Arc::clone(&entry.1);
-                open.push(entry);
-                return Ok(reader);
-            }
-        }
-        let reader = Arc::new(ExtentReader::open(&*self.disk, file, self.lineage)?);
-        let mut open = self.opened();
-        open.push((file, Arc::clone(&reader)));
-        let bytes = |open: &[(ExtentFile, Arc<ExtentReader<D::File>>)]| {
-            open.iter()
-                .map(|(_, reader)| reader.index_bytes())
-                .sum::<usize>()
-        };
-        while open.len() > OPEN_FILES_MAX || bytes(&open) > OPEN_INDEX_BYTES_MAX {
-            open.remove(0);
-        }
-        Ok(reader)
-    }
-
-    fn opened(&self) -> MutexGuard<'_, Vec<(ExtentFile, Arc<ExtentReader<D::File>>)>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open
+            .reader(file, || ExtentReader::open(&*self.disk, file, self.lineage))
     }
 }
 
@@ -201,20 +176,8 @@ pub(crate) fn visit_runs(
     index: &dyn IndexStore,
     visitor: &mut dyn FnMut(Run),
 ) -> Result<(), StorageError> {
-    let mut failed = None;
-    index.scan(
-        Keyspace::Runs,
-        &[],
-        &mut |key, value| match Run::from_entry(key, value) {
-            Ok(run) => {
-                visitor(run);
-                true
-            }
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
-        },
-    )?;
-    failed.map_or(Ok(()), Err)
+    index.scan(Keyspace::Runs, &[], &mut |key, value| {
+        visitor(Run::from_entry(key, value)?);
+        Ok(())
+    })
 }

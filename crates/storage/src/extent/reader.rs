@@ -125,9 +125,8 @@ impl<F: DiskFile> ExtentReader<F> {
         chunk: &ChunkEntry,
     ) -> Result<Vec<(u64, StoredRecord)>, StorageError> {
         let bytes = self.read_group(std::slice::from_ref(chunk))?;
-        let entries = self.entries(chunk, &bytes)?;
-        let stored = |entry: Entry| (entry.log, stored(&entry, &payload_of(&bytes)));
-        Ok(entries.into_iter().map(stored).collect())
+        let damaged = |detail| corrupt(&self.name.to_string(), chunk.at, detail);
+        decode_chunk(&self.seal, &bytes).map_err(damaged)
     }
 
     /// The chunks that can hold records of a log from an offset on.
@@ -162,8 +161,9 @@ impl<F: DiskFile> ExtentReader<F> {
             let end = at.saturating_add(chunk.bytes as usize).min(bytes.len());
             let part = bytes.slice(at..end);
             let payload = payload_of(&part);
-            for entry in self
-                .entries(chunk, &part)?
+            let damaged = |detail| corrupt(&self.name.to_string(), chunk.at, detail);
+            for entry in entries(&self.seal, &part)
+                .map_err(damaged)?
                 .iter()
                 .filter(|entry| wanted(entry))
             {
@@ -179,19 +179,6 @@ impl<F: DiskFile> ExtentReader<F> {
         }
         records.unpin(already, bytes.len());
         Ok(full)
-    }
-
-    fn entries(&self, chunk: &ChunkEntry, bytes: &[u8]) -> Result<Vec<Entry>, StorageError> {
-        let damaged = |detail: &str| corrupt(&self.name.to_string(), chunk.at, detail);
-        let (payload, count) = self.seal.open_chunk(bytes).map_err(damaged)?;
-        let entries: Option<Vec<Entry>> = Entries::new(payload).collect();
-        let entries = entries.ok_or_else(|| damaged("chunk holds a record that is not one"))?;
-        if entries.len() as u64 != u64::from(count) {
-            return Err(damaged(
-                "chunk holds another number of records than it says",
-            ));
-        }
-        Ok(entries)
     }
 
     fn read_index(&self) -> Result<Vec<ChunkEntry>, StorageError> {
@@ -228,6 +215,29 @@ impl<F: DiskFile> ExtentReader<F> {
             .map_err(io_failure("read", &path))?;
         Ok(bytes)
     }
+}
+
+/// All records of a whole chunk with their logs; the error says what is wrong with it.
+pub(crate) fn decode_chunk(
+    seal: &Seal,
+    chunk: &Bytes,
+) -> Result<Vec<(u64, StoredRecord)>, &'static str> {
+    let payload = payload_of(chunk);
+    let entries = entries(seal, chunk)?;
+    Ok(entries
+        .iter()
+        .map(|entry| (entry.log, stored(entry, &payload)))
+        .collect())
+}
+
+fn entries(seal: &Seal, chunk: &[u8]) -> Result<Vec<Entry>, &'static str> {
+    let (payload, count) = seal.open_chunk(chunk)?;
+    let entries: Option<Vec<Entry>> = Entries::new(payload).collect();
+    let entries = entries.ok_or("chunk holds a record that is not one")?;
+    if entries.len() as u64 != u64::from(count) {
+        return Err("chunk holds another number of records than it says");
+    }
+    Ok(entries)
 }
 
 /// Records found so far.

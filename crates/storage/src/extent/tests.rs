@@ -248,5 +248,5 @@ fn many_files_stay_within_the_bound_of_open_ones() {
     for (offset, file) in (0..).zip(&files) {
         assert_eq!(offsets(&extents.read(*file, 1, 0, 1).unwrap()), [offset]);
     }
-    assert_eq!(extents.opened().len(), 64);
+    assert_eq!(extents.open.count(), 64);
 }

@@ -87,9 +87,7 @@ impl IndexStore for FjallIndex {
     ) -> Result<(), StorageError> {
         for entry in self.tree(keyspace).prefix(prefix) {
             let (key, value) = entry.into_inner().map_err(failure)?;
-            if !visitor(&key, &value) {
-                break;
-            }
+            visitor(&key, &value)?;
         }
         Ok(())
     }
@@ -112,7 +110,7 @@ mod tests {
         let mut keys = Vec::new();
         let scan = index.scan(Keyspace::Catalog, prefix, &mut |key, _| {
             keys.push(key.to_vec());
-            true
+            Ok(())
         });
         scan.unwrap();
         keys

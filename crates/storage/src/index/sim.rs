@@ -118,9 +118,10 @@ impl IndexStore for SimIndex {
     ) -> Result<(), StorageError> {
         let entries = Arc::clone(&self.state().entries);
         for ((found, key), value) in entries.range((keyspace, prefix.to_vec())..) {
-            if *found != keyspace || !key.starts_with(prefix) || !visitor(key, value) {
+            if *found != keyspace || !key.starts_with(prefix) {
                 break;
             }
+            visitor(key, value)?;
         }
         Ok(())
     }

@@ -74,6 +74,32 @@ impl<F: DiskFile> Scan<F> {
         })
     }
 
+    /// Opens a file whose header is damaged; nothing continues until [`Scan::resume`].
+    pub(crate) fn open_damaged<D: Disk<File = F>>(
+        disk: &D,
+        number: FileNumber,
+        lineage: Lineage,
+        chain: Chain,
+    ) -> Result<Self, StorageError> {
+        let path = file::path(number);
+        let file = disk.open(&path).map_err(io_failure("open", &path))?;
+        let header = FileHeader {
+            number,
+            epoch: chain.epoch,
+            first_position: chain.next,
+            length: file.length().map_err(io_failure("length of", &path))?,
+            previous_checksum: chain.checksum,
+        };
+        Ok(Self {
+            file,
+            number,
+            lineage,
+            header,
+            offset: BLOCKS_AT,
+            chain,
+        })
+    }
+
     /// Lets the blocks be read from the device, where a cache could hide what was not written.
     pub(crate) fn bypass_cache(&self) -> Result<(), StorageError> {
         self.file
@@ -113,6 +139,11 @@ impl<F: DiskFile> Scan<F> {
         };
     }
 
+    /// Goes on at a position, as if everything before it had been there.
+    pub(crate) fn skip_to(&mut self, next: Position) {
+        self.chain.next = next;
+    }
+
     /// The next block, or `None` where the chain ends or breaks.
     pub(crate) fn next(&mut self) -> Result<Option<Found>, StorageError> {
         let Some((header, checksum, raw)) = self.block_at(self.offset)? else {
@@ -140,7 +171,15 @@ impl<F: DiskFile> Scan<F> {
         &self,
         wanted: impl Fn(&Header) -> bool,
     ) -> Result<Option<Later>, StorageError> {
-        let mut offset = self.offset.saturating_add(UNIT);
+        self.find(self.offset.saturating_add(UNIT), wanted)
+    }
+
+    /// Searches from an offset on for a valid block that `wanted` accepts.
+    pub(crate) fn find(
+        &self,
+        mut offset: u64,
+        wanted: impl Fn(&Header) -> bool,
+    ) -> Result<Option<Later>, StorageError> {
         let mut window = Window::default();
         while offset.saturating_add(UNIT) <= self.header.length {
             let head = window.head(&self.file, offset, self.header.length);

@@ -146,8 +146,8 @@ impl Node {
         }
         let mut runs = Vec::new();
         self.index.scan(Keyspace::Runs, &[], &mut |key, value| {
-            runs.push(Run::from_entry(key, value).unwrap());
-            true
+            runs.push(Run::from_entry(key, value)?);
+            Ok(())
         })?;
         for run in runs {
             for record in self.extents.read(run.file, run.log, run.first, u64::MAX)? {
@@ -183,7 +183,7 @@ impl Model {
                 assert!(
                     found
                         .get(key)
-                        .is_none_or(|copies| copies == &[bytes.clone()])
+                        .is_none_or(|copies| copies == std::slice::from_ref(bytes))
                 );
             }
             whole += present;

@@ -4,6 +4,12 @@
 //! or not at all, and without a gap; nothing is invented; recovery can itself be interrupted
 //! anywhere; nothing is confirmed after a failed write or sync; damage is reported, never served.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod client;
 
 use client::{Model, Node};
