@@ -28,7 +28,7 @@ use self::manifest::Manifest;
 
 /// What to run, and against which broker.
 #[derive(Debug, Default, Clone, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// AMQP URL of a broker that already runs; without it every suite gets a fresh `sabir serve`.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
@@ -48,7 +48,7 @@ pub struct Options {
 
 /// Counts of test cases, of one suite or of many.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Cases that passed.
     pub passed: usize,
     /// Cases that failed, and suites that could not run.
@@ -79,7 +79,7 @@ impl fmt::Display for Totals {
 ///
 /// # Errors
 /// When the selection names no suite or a manifest cannot be read. A suite that fails is counted, not returned.
-pub fn run(root: &Path, options: &Options) -> anyhow::Result<Totals> {
+pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<Totals> {
     let folder = root.join("conformance");
     let manifests = select(Manifest::read_all(&folder)?, &options.only)?;
     if options.document {
