@@ -1,3 +1,20 @@
-//! The broker.
+//! The `sabir` binary: the broker, and the command line that administers it.
+//!
+//! It is the composition root: the only crate that names all the others.
+
+mod cli;
 mod config;
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sabir: {error}");
+            error.exit_code()
+        }
+    }
+}

@@ -27,6 +27,7 @@ use crate::backend::AdminBackend;
 use crate::failure::{Failure, Problem};
 use crate::route;
 
+pub use authentication::basic_authorization;
 pub use server::serve;
 
 /// What a client of the administration API may take at most.

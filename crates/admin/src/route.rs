@@ -69,11 +69,17 @@ pub fn path(pattern: &str, names: &[&str]) -> String {
             break;
         };
         path.push_str(before);
-        path.extend(utf8_percent_encode(name, &KEPT));
+        path.push_str(&escape(name));
         rest = after.split_once('}').map_or("", |(_, after)| after);
     }
     path.push_str(rest);
     path
+}
+
+/// A text with every byte escaped that could mean something in a path or after the question mark.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    utf8_percent_encode(text, &KEPT).to_string()
 }
 
 #[cfg(test)]

@@ -100,7 +100,11 @@ impl DataDirectory {
 
 impl From<String> for DataDirectory {
     fn from(text: String) -> Self {
-        if text == "auto" { Self::Automatic } else { Self::At(text.into()) }
+        if text == "auto" {
+            Self::Automatic
+        } else {
+            Self::At(text.into())
+        }
     }
 }
 
@@ -132,7 +136,9 @@ impl Value for DataDirectory {
 /// A path from the environment; the XDG base directory specification says to ignore a relative
 /// one.
 fn absolute(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+    env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
 }
 
 /// A count that the broker may derive from the machine.
@@ -188,8 +194,14 @@ mod tests {
 
     #[test]
     fn a_count_is_a_number_or_the_word_auto() {
-        assert_eq!(serde_json::from_str::<Count>("7").unwrap(), Count::Exactly(7));
-        assert_eq!(serde_json::from_str::<Count>("\"auto\"").unwrap(), Count::AUTOMATIC);
+        assert_eq!(
+            serde_json::from_str::<Count>("7").unwrap(),
+            Count::Exactly(7)
+        );
+        assert_eq!(
+            serde_json::from_str::<Count>("\"auto\"").unwrap(),
+            Count::AUTOMATIC
+        );
         assert!(serde_json::from_str::<Count>("\"many\"").is_err());
     }
 

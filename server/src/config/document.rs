@@ -43,7 +43,10 @@ pub(crate) fn page() -> String {
 }
 
 fn write_section(page: &mut String, section: &SectionEntry, reference: &Reference) {
-    page.push_str(&format!("\n## `[{}]`\n\n{}\n\n", section.path, section.documentation));
+    page.push_str(&format!(
+        "\n## `[{}]`\n\n{}\n\n",
+        section.path, section.documentation
+    ));
     page.push_str("| key | default | form | what it does |\n| --- | --- | --- | --- |\n");
     for key in reference.keys_of(&section.path) {
         let line = format!(
@@ -67,7 +70,10 @@ pub(crate) fn sample() -> String {
         push_comment(&mut sample, &section.documentation);
         sample.push_str(&format!("{commented}[{}]\n", section.path));
         for key in reference.keys_of(&section.path) {
-            push_comment(&mut sample, &format!("{}\n({})", key.documentation, form(key)));
+            push_comment(
+                &mut sample,
+                &format!("{}\n({})", key.documentation, form(key)),
+            );
             sample.push_str(&format!("# {} = {}\n", key.section_and_name().1, key.value));
         }
     }
@@ -91,12 +97,22 @@ fn form(key: &KeyEntry) -> String {
 pub(crate) fn effective(loaded: &Loaded) -> String {
     let reference = reference(&loaded.config);
     let mut text = String::new();
-    for section in reference.sections.iter().filter(|section| !section.path.contains('<')) {
+    for section in reference
+        .sections
+        .iter()
+        .filter(|section| !section.path.contains('<'))
+    {
         text.push_str(&format!("[{}]\n", section.path));
         for key in reference.keys_of(&section.path) {
-            let source = loaded.source(&key.path).map(|source| format!("  # {source}"));
+            let source = loaded
+                .source(&key.path)
+                .map(|source| format!("  # {source}"));
             let name = key.section_and_name().1;
-            text.push_str(&format!("{name} = {}{}\n", key.value, source.unwrap_or_default()));
+            text.push_str(&format!(
+                "{name} = {}{}\n",
+                key.value,
+                source.unwrap_or_default()
+            ));
         }
         text.push('\n');
     }
@@ -122,7 +138,11 @@ pub(crate) fn explanation(loaded: &Loaded, path: &str) -> Option<String> {
 }
 
 fn explain_key(default: &KeyEntry, current: &Reference, loaded: &Loaded, path: &str) -> String {
-    let value = current.keys.iter().find(|key| key.path == path).map_or(&default.value, |key| &key.value);
+    let value = current
+        .keys
+        .iter()
+        .find(|key| key.path == path)
+        .map_or(&default.value, |key| &key.value);
     let source = loaded.source(path).unwrap_or("default");
     let mut text = format!("{path}\n");
     for line in default.documentation.lines() {
@@ -152,8 +172,14 @@ mod tests {
 
     #[test]
     fn the_stored_reference_is_what_the_definitions_say() {
-        assert!(stored("docs/config.md") == page(), "stale: run `cargo xtask docs`");
-        assert!(stored("packaging/sabir.toml") == sample(), "stale: run `cargo xtask docs`");
+        assert!(
+            stored("docs/config.md") == page(),
+            "stale: run `cargo xtask docs`"
+        );
+        assert!(
+            stored("packaging/sabir.toml") == sample(),
+            "stale: run `cargo xtask docs`"
+        );
     }
 
     #[test]
@@ -169,7 +195,10 @@ mod tests {
             .collect();
         let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
         std::fs::write(file.path(), lines.join("\n")).unwrap();
-        let sources = Sources { file: Some(file.path().to_owned()), flags: Vec::new() };
+        let sources = Sources {
+            file: Some(file.path().to_owned()),
+            flags: Vec::new(),
+        };
         assert_eq!(load(&sources).unwrap().config, Config::default());
     }
 
@@ -186,7 +215,11 @@ mod tests {
         let text = explanation(&loaded, "limits.handshake_timeout").unwrap();
         assert!(text.contains("SABIR_LIMITS__HANDSHAKE_TIMEOUT"), "{text}");
         assert!(text.contains("\"1s\" to \"2m\""), "{text}");
-        assert!(explanation(&loaded, "limits").unwrap().contains("limits.message_bytes_max"));
+        assert!(
+            explanation(&loaded, "limits")
+                .unwrap()
+                .contains("limits.message_bytes_max")
+        );
         assert!(explanation(&loaded, "nothing").is_none());
     }
 }

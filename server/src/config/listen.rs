@@ -47,7 +47,9 @@ impl FromStr for Listen {
         if text == "off" {
             return Ok(Self::Off);
         }
-        text.parse().map(Self::At).map_err(|_| NotAnAddress(text.to_owned()))
+        text.parse()
+            .map(Self::At)
+            .map_err(|_| NotAnAddress(text.to_owned()))
     }
 }
 
@@ -68,7 +70,9 @@ impl Serialize for Listen {
 
 impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 

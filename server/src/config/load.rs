@@ -72,7 +72,10 @@ fn load_with(sources: &Sources, environment: Vec<Override>) -> Result<Loaded, Co
         figment = figment.merge(file_provider(file)?);
     }
     for value in environment.iter().chain(&sources.flags) {
-        figment = figment.merge(OverrideProvider { value, reference: &reference });
+        figment = figment.merge(OverrideProvider {
+            value,
+            reference: &reference,
+        });
     }
     let data = figment.data().map_err(unreadable)?;
     let paths = leaves(data.get(&Profile::Default).cloned().unwrap_or_default());
@@ -86,7 +89,10 @@ fn load_with(sources: &Sources, environment: Vec<Override>) -> Result<Loaded, Co
     refuse_unknown(&reference, &found)?;
     let config: Config = figment.extract().map_err(unreadable)?;
     refuse_faulty(&config, &found)?;
-    Ok(Loaded { config, sources: found })
+    Ok(Loaded {
+        config,
+        sources: found,
+    })
 }
 
 /// The reference of a configuration: every key with its value in it.
@@ -132,18 +138,19 @@ impl Provider for OverrideProvider<'_> {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let literal = self.reference.key(&self.value.path).is_some_and(|key| key.literal);
+        let literal = self
+            .reference
+            .key(&self.value.path)
+            .is_some_and(|key| key.literal);
         let value = if literal {
             Value::from(self.value.text.clone())
         } else {
             let parsed: Result<Value, std::convert::Infallible> = self.value.text.parse();
             parsed.unwrap_or_else(|never| match never {})
         };
-        let nested = self
-            .value
-            .path
-            .rsplit('.')
-            .fold(value, |inner, part| Value::from(Dict::from([(part.to_owned(), inner)])));
+        let nested = self.value.path.rsplit('.').fold(value, |inner, part| {
+            Value::from(Dict::from([(part.to_owned(), inner)]))
+        });
         let dict = nested.into_dict().unwrap_or_default();
         Ok(Map::from([(Profile::Default, dict)]))
     }
@@ -156,7 +163,11 @@ fn leaves(dict: Dict) -> Vec<String> {
     while let Some((path, value)) = open.pop() {
         match value {
             Value::Dict(_, inner) if !inner.is_empty() => {
-                open.extend(inner.into_iter().map(|(name, value)| (format!("{path}.{name}"), value)));
+                open.extend(
+                    inner
+                        .into_iter()
+                        .map(|(name, value)| (format!("{path}.{name}"), value)),
+                );
             }
             Value::Dict(..) => {}
             _ => found.push(path),
@@ -193,7 +204,11 @@ fn refuse_unknown(
             format!("unknown key {path:?} (from {source}){hint}")
         })
         .collect();
-    if unknown.is_empty() { Ok(()) } else { Err(ConfigError::Refused(unknown)) }
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigError::Refused(unknown))
+    }
 }
 
 fn refuse_faulty(config: &Config, found: &BTreeMap<String, String>) -> Result<(), ConfigError> {
@@ -206,8 +221,15 @@ fn refuse_faulty(config: &Config, found: &BTreeMap<String, String>) -> Result<()
     let lines = faults
         .into_iter()
         .map(|fault| {
-            let source = found.get(&fault.path).map(|source| format!(" (from {source})"));
-            format!("{}: {}{}", fault.path, fault.reason, source.unwrap_or_default())
+            let source = found
+                .get(&fault.path)
+                .map(|source| format!(" (from {source})"));
+            format!(
+                "{}: {}{}",
+                fault.path,
+                fault.reason,
+                source.unwrap_or_default()
+            )
         })
         .collect();
     Err(ConfigError::Refused(lines))
@@ -218,8 +240,15 @@ fn unreadable(error: figment::Error) -> ConfigError {
         .into_iter()
         .map(|error| {
             let path = error.path.join(".");
-            let at = if path.is_empty() { String::new() } else { format!("{path}: ") };
-            let from = error.metadata.as_ref().map(|metadata| format!(" (from {})", named(metadata)));
+            let at = if path.is_empty() {
+                String::new()
+            } else {
+                format!("{path}: ")
+            };
+            let from = error
+                .metadata
+                .as_ref()
+                .map(|metadata| format!(" (from {})", named(metadata)));
             format!("{at}{}{}", error.kind, from.unwrap_or_default())
         })
         .collect();

@@ -28,7 +28,7 @@ section! {
 }
 
 section! {
-    /// A listener for TLS connections. Certificates are read again on SIGHUP.
+    /// A listener for TLS connections (`amqps` for AMQP). Certificates are read again on SIGHUP.
     Tls {
         /// Where the listener for TLS connections listens; RabbitMQ's port for it is 5671.
         listen: Listen = Listen::Off;
@@ -77,7 +77,9 @@ pub(crate) struct Unavailable {
 
 impl Default for Unavailable {
     fn default() -> Self {
-        Self { listen: Listen::Off }
+        Self {
+            listen: Listen::Off,
+        }
     }
 }
 

@@ -35,15 +35,21 @@ impl Secret {
     /// The secret itself. The line end that editors put at the end of a file is not part of it.
     pub(crate) fn reveal(&self) -> Result<String, SecretError> {
         let text = if let Some(path) = self.0.strip_prefix("file:") {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| SecretError::File { path: path.to_owned(), source })?;
+            let text = std::fs::read_to_string(path).map_err(|source| SecretError::File {
+                path: path.to_owned(),
+                source,
+            })?;
             text.trim_end_matches(['\r', '\n']).to_owned()
         } else if let Some(name) = self.0.strip_prefix("env:") {
             std::env::var(name).map_err(|_| SecretError::Variable(name.to_owned()))?
         } else {
             self.0.clone()
         };
-        if text.len() > SECRET_BYTES_MAX { Err(SecretError::TooLong) } else { Ok(text) }
+        if text.len() > SECRET_BYTES_MAX {
+            Err(SecretError::TooLong)
+        } else {
+            Ok(text)
+        }
     }
 }
 

@@ -46,17 +46,20 @@ pub(crate) struct Place<'definition> {
 impl Place<'_> {
     /// The root of the configuration.
     pub(crate) fn root() -> Self {
-        Self { path: String::new(), documentation: "", bounds: None }
-    }
-
-    /// What is said of a section here: why it is in its place, then what such sections hold.
-    pub(crate) fn introduce(&self, section: &str) -> String {
-        tidy(&[self.documentation, section].join("\n"))
+        Self {
+            path: String::new(),
+            documentation: "",
+            bounds: None,
+        }
     }
 
     /// The path of a part of this place.
     pub(crate) fn join(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
     }
 }
 
@@ -137,7 +140,9 @@ impl Reference {
 
     /// The keys directly in the section at `path`.
     pub(crate) fn keys_of<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a KeyEntry> {
-        self.keys.iter().filter(move |key| key.section_and_name().0 == path)
+        self.keys
+            .iter()
+            .filter(move |key| key.section_and_name().0 == path)
     }
 }
 
@@ -154,7 +159,10 @@ impl<V: Value> Setting for V {
     }
 
     fn check(&self, place: &Place<'_>, faults: &mut Vec<Fault>) {
-        faults.extend(self.fault().map(|reason| Fault { path: place.path.clone(), reason }));
+        faults.extend(self.fault().map(|reason| Fault {
+            path: place.path.clone(),
+            reason,
+        }));
     }
 }
 
@@ -198,11 +206,11 @@ macro_rules! section {
                 place: &$crate::config::section::Place<'_>,
                 reference: &mut $crate::config::section::Reference,
             ) {
-                use $crate::config::section::{Place, SectionEntry};
+                use $crate::config::section::{Place, SectionEntry, tidy};
                 if !place.path.is_empty() {
                     reference.sections.push(SectionEntry {
                         path: place.path.clone(),
-                        documentation: place.introduce(concat!($($section_documentation, "\n"),+)),
+                        documentation: tidy(concat!($($section_documentation, "\n"),+)),
                     });
                 }
                 $(

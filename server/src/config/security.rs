@@ -58,13 +58,19 @@ impl Setting for BTreeMap<String, User> {
     fn check(&self, place: &Place<'_>, faults: &mut Vec<Fault>) {
         if self.len() > USERS_MAX {
             let reason = format!("more than {USERS_MAX} users");
-            faults.push(Fault { path: place.path.clone(), reason });
+            faults.push(Fault {
+                path: place.path.clone(),
+                reason,
+            });
         }
         for (name, user) in self {
             let path = place.join(name);
             if name.is_empty() || name.len() > USER_NAME_BYTES_MAX {
                 let reason = format!("a user name has 1 to {USER_NAME_BYTES_MAX} bytes");
-                faults.push(Fault { path: path.clone(), reason });
+                faults.push(Fault {
+                    path: path.clone(),
+                    reason,
+                });
             }
             if user.password.is_empty() {
                 faults.push(Fault {
@@ -72,7 +78,14 @@ impl Setting for BTreeMap<String, User> {
                     reason: "a user needs a password".to_owned(),
                 });
             }
-            user.check(&Place { path, documentation: "", bounds: None }, faults);
+            user.check(
+                &Place {
+                    path,
+                    documentation: "",
+                    bounds: None,
+                },
+                faults,
+            );
         }
     }
 }

@@ -40,8 +40,13 @@ const BYTE_UNITS: [(&str, u64); 9] = [
     ("B", 1),
 ];
 
-const TIME_UNITS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const TIME_UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
 
 impl ByteSize {
     /// So many kibibytes.
@@ -138,7 +143,9 @@ impl<'de> Deserialize<'de> for ByteSize {
 
 impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -160,7 +167,9 @@ impl Visitor<'_> for ByteSizeVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
-        u64::try_from(bytes).map(ByteSize).map_err(|_| E::custom("a size is not negative"))
+        u64::try_from(bytes)
+            .map(ByteSize)
+            .map_err(|_| E::custom("a size is not negative"))
     }
 }
 
@@ -174,7 +183,10 @@ fn scaled(text: &str, units: &[(&str, u64)], known: &'static str) -> Result<u64,
     let factor = units
         .iter()
         .find_map(|(name, factor)| (*name == unit.trim_start()).then_some(*factor))
-        .ok_or_else(|| UnitError::UnknownUnit { text: text.to_owned(), known })?;
+        .ok_or_else(|| UnitError::UnknownUnit {
+            text: text.to_owned(),
+            known,
+        })?;
     number
         .parse::<u64>()
         .ok()
@@ -208,16 +220,28 @@ mod tests {
 
     #[test]
     fn a_size_without_a_known_unit_is_refused() {
-        assert!(matches!("64M".parse::<ByteSize>(), Err(UnitError::UnknownUnit { .. })));
-        assert!(matches!("MiB".parse::<ByteSize>(), Err(UnitError::NoNumber(_))));
-        assert!(matches!("99999999TiB".parse::<ByteSize>(), Err(UnitError::TooLarge(_))));
+        assert!(matches!(
+            "64M".parse::<ByteSize>(),
+            Err(UnitError::UnknownUnit { .. })
+        ));
+        assert!(matches!(
+            "MiB".parse::<ByteSize>(),
+            Err(UnitError::NoNumber(_))
+        ));
+        assert!(matches!(
+            "99999999TiB".parse::<ByteSize>(),
+            Err(UnitError::TooLarge(_))
+        ));
     }
 
     #[test]
     fn a_duration_needs_a_unit() {
         assert_eq!("30s".parse(), Ok(TimeSpan::seconds(30)));
         assert_eq!("500ms".parse(), Ok(TimeSpan::milliseconds(500)));
-        assert!(matches!("30".parse::<TimeSpan>(), Err(UnitError::UnknownUnit { .. })));
+        assert!(matches!(
+            "30".parse::<TimeSpan>(),
+            Err(UnitError::UnknownUnit { .. })
+        ));
     }
 
     proptest! {

@@ -91,6 +91,12 @@ fn host_is_local(headers: &HeaderMap) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
+/// The value of an `Authorization` header with this name and password (RFC 7617).
+#[must_use]
+pub fn basic_authorization(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
+}
+
 /// The name and password of an `Authorization: Basic` header (RFC 7617).
 fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let header = headers.get(AUTHORIZATION)?.to_str().ok()?;

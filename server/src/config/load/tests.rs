@@ -9,18 +9,27 @@ use crate::config::units::{ByteSize, TimeSpan};
 
 fn environment(variables: &[(&str, &str)]) -> Vec<Override> {
     from_environment(
-        variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))),
+        variables
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value))),
     )
 }
 
 fn flag(text: &str, path: &str, value: &str) -> Override {
-    Override { source: format!("flag {text}"), path: path.to_owned(), text: value.to_owned() }
+    Override {
+        source: format!("flag {text}"),
+        path: path.to_owned(),
+        text: value.to_owned(),
+    }
 }
 
 fn with_file(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let sources = Sources { file: Some(file.path().to_owned()), flags: Vec::new() };
+    let sources = Sources {
+        file: Some(file.path().to_owned()),
+        flags: Vec::new(),
+    };
     load_with(&sources, environment(variables)).map_err(|error| error.to_string())
 }
 
@@ -38,7 +47,8 @@ fn nothing_at_all_gives_the_defaults() {
 #[test]
 fn flags_stand_above_the_environment_above_the_file() {
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-    file.write_all(b"[limits]\nhandshake_timeout = \"20s\"\nmessage_bytes_max = \"1MiB\"\n").unwrap();
+    file.write_all(b"[limits]\nhandshake_timeout = \"20s\"\nmessage_bytes_max = \"1MiB\"\n")
+        .unwrap();
     let sources = Sources {
         file: Some(file.path().to_owned()),
         flags: vec![flag("--listen", "amqp091.listen", "127.0.0.1:3")],
@@ -49,7 +59,10 @@ fn flags_stand_above_the_environment_above_the_file() {
     ]);
     let loaded = load_with(&sources, variables).unwrap();
     assert_eq!(loaded.config.amqp091.listen, Listen::loopback(3));
-    assert_eq!(loaded.config.limits.handshake_timeout, TimeSpan::seconds(30));
+    assert_eq!(
+        loaded.config.limits.handshake_timeout,
+        TimeSpan::seconds(30)
+    );
     assert_eq!(loaded.config.limits.message_bytes_max, ByteSize::mib(1));
     assert_eq!(loaded.source("amqp091.listen"), Some("flag --listen"));
     assert_eq!(
@@ -57,14 +70,23 @@ fn flags_stand_above_the_environment_above_the_file() {
         Some("environment variable SABIR_LIMITS__HANDSHAKE_TIMEOUT")
     );
     let from_file = loaded.source("limits.message_bytes_max").unwrap();
-    assert!(from_file.starts_with("file ") && from_file.ends_with(".toml"), "{from_file}");
+    assert!(
+        from_file.starts_with("file ") && from_file.ends_with(".toml"),
+        "{from_file}"
+    );
 }
 
 #[test]
 fn an_unknown_key_of_a_file_is_refused_with_path_source_and_the_nearest_key() {
     let refused = with_file("[amqp091]\nlisen = \"127.0.0.1:1\"\n", &[]).unwrap_err();
-    assert!(refused.contains("unknown key \"amqp091.lisen\" (from file "), "{refused}");
-    assert!(refused.contains("did you mean \"amqp091.listen\"?"), "{refused}");
+    assert!(
+        refused.contains("unknown key \"amqp091.lisen\" (from file "),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("did you mean \"amqp091.listen\"?"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -99,24 +121,41 @@ fn a_value_outside_its_bounds_is_refused_with_both_bounds() {
         "{refused}"
     );
     let refused = with_file("[limits]\nmemory_fraction_max = nan\n", &[]).unwrap_err();
-    assert!(refused.contains("limits.memory_fraction_max: NaN is outside"), "{refused}");
+    assert!(
+        refused.contains("limits.memory_fraction_max: NaN is outside"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn a_value_of_the_wrong_form_is_refused_with_path_and_source() {
     let refused = with_variables(&[("SABIR_AMQP091__LISTEN", "5672")]).unwrap_err();
-    assert!(refused.contains("amqp091.listen: \"5672\" is neither \"off\""), "{refused}");
-    assert!(refused.contains("(from environment variable SABIR_AMQP091__LISTEN)"), "{refused}");
+    assert!(
+        refused.contains("amqp091.listen: \"5672\" is neither \"off\""),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("(from environment variable SABIR_AMQP091__LISTEN)"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn a_listener_that_is_not_built_is_refused_unless_off() {
-    for section in ["kafka", "mqtt", "stomp", "redis", "nats", "amqp10", "openwire", "zeromq"] {
+    for section in [
+        "kafka", "mqtt", "stomp", "redis", "nats", "amqp10", "openwire", "zeromq",
+    ] {
         let variable = format!("SABIR_{}__LISTEN", section.to_uppercase());
         assert!(with_variables(&[(&variable, "off")]).is_ok());
         let refused = with_variables(&[(&variable, "127.0.0.1:0")]).unwrap_err();
-        assert!(refused.contains(&format!("{section}.listen: ")), "{refused}");
-        assert!(refused.contains("not available yet in this version"), "{refused}");
+        assert!(
+            refused.contains(&format!("{section}.listen: ")),
+            "{refused}"
+        );
+        assert!(
+            refused.contains("not available yet in this version"),
+            "{refused}"
+        );
     }
 }
 
@@ -130,7 +169,10 @@ fn texts_from_the_environment_are_taken_literally() {
 #[test]
 fn a_user_without_a_password_is_refused() {
     let refused = with_file("[security.users.anna]\ntags = [\"monitoring\"]\n", &[]).unwrap_err();
-    assert!(refused.contains("security.users.anna.password: a user needs a password"), "{refused}");
+    assert!(
+        refused.contains("security.users.anna.password: a user needs a password"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -148,9 +190,15 @@ fn a_tls_listener_without_its_files_is_refused() {
 
 #[test]
 fn a_file_that_is_missing_or_no_toml_is_refused() {
-    let sources = Sources { file: Some("/does/not/exist.toml".into()), flags: Vec::new() };
+    let sources = Sources {
+        file: Some("/does/not/exist.toml".into()),
+        flags: Vec::new(),
+    };
     let missing = load_with(&sources, Vec::new()).unwrap_err().to_string();
-    assert!(missing.contains("/does/not/exist.toml does not exist"), "{missing}");
+    assert!(
+        missing.contains("/does/not/exist.toml does not exist"),
+        "{missing}"
+    );
     assert!(with_file("[amqp091\n", &[]).is_err());
 }
 

@@ -1,0 +1,50 @@
+//! `sabir status`.
+
+use clap::Subcommand;
+use sabir_admin::api::overview::Overview;
+use sabir_admin::route;
+
+use super::Context;
+use super::error::CliError;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show listeners, alarms and counts
+    Show,
+}
+
+pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Show => show(context),
+    }
+}
+
+fn show(context: &Context) -> Result<(), CliError> {
+    let overview: Overview = context.client.get(route::OVERVIEW)?;
+    let listeners: Vec<String> = overview
+        .listeners
+        .iter()
+        .map(|(name, address)| format!("{name} {address}"))
+        .collect();
+    let alarms = if overview.alarms.is_empty() {
+        "none".to_owned()
+    } else {
+        overview.alarms.join("; ")
+    };
+    let fields = [
+        ("version", overview.version.clone()),
+        ("listeners", listeners.join(", ")),
+        ("alarms", alarms),
+        ("namespaces", overview.namespaces.to_string()),
+        ("exchanges", overview.exchanges.to_string()),
+        ("queues", overview.queues.to_string()),
+        ("connections", overview.connections.to_string()),
+        ("consumers", overview.consumers.to_string()),
+        ("ready", overview.ready.to_string()),
+        ("unsettled", overview.unsettled.to_string()),
+        ("published", overview.counters.published.to_string()),
+        ("delivered", overview.counters.delivered.to_string()),
+        ("acknowledged", overview.counters.acknowledged.to_string()),
+    ];
+    context.output.fields(&overview, &fields)
+}

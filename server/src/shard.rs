@@ -1,0 +1,321 @@
+//! What drives a core: commands in, events out, blocks to the journal, records to disk.
+//!
+//! Whoever has commands tries to run the core and carries out everything that waits, for others
+//! too; a thread of its own does so when time passes. Nothing blocks while the core runs: the
+//! journal, reads and checkpoints have their own threads.
+
+mod journal;
+mod keeper;
+mod reader;
+mod start;
+
+use journal::JournalSlot;
+use keeper::Keeper;
+use reader::Reader;
+use sabir_core::{
+    broker::{Broker, Effects, Fetch, Urgency},
+    event::Event,
+    id::SessionId,
+    journal::open::SealedBlock,
+    name::Name,
+    request::Command,
+    session::{Door, Outbox},
+    storage::{Durability, FileNumber, Position, StoredRecord},
+};
+use sabir_transport::Clock;
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError},
+    time::Duration,
+};
+pub(crate) use start::{ShardOptions, StartError, Threads, start};
+
+/// Something for the core.
+enum Work {
+    Commands(Vec<Command>),
+    Attach(SessionId, Arc<dyn Outbox>),
+    Committed(Position, FileNumber),
+    Fetched(Box<Fetch>, Option<Vec<StoredRecord>>),
+    Blocked(Option<Name>),
+}
+
+/// The core and what belongs to it while it runs.
+struct State {
+    broker: Broker,
+    outboxes: HashMap<SessionId, Arc<dyn Outbox>>,
+    effects: Effects,
+    blocked: Option<Name>,
+    journal_idle: bool,
+    /// The open block has to be synced, whatever it holds.
+    sync_wanted: bool,
+}
+
+/// A running core. All handles lead to the same.
+pub(crate) struct Shard {
+    clock: Clock,
+    inbox: Mutex<Vec<Work>>,
+    state: Mutex<State>,
+    journal: JournalSlot,
+    reader: Reader,
+    keeper: Keeper,
+    runner: Runner,
+}
+
+/// Wakes the thread that runs the core when nobody else does.
+#[derive(Default)]
+struct Runner {
+    poked: Mutex<Poke>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Poke {
+    #[default]
+    Quiet,
+    Run,
+    Stop,
+}
+
+/// How long the runner sleeps at most.
+const IDLE: Duration = Duration::from_secs(5);
+
+impl Shard {
+    /// Lets the events of a session go to `outbox` from now on.
+    pub(crate) fn attach(&self, session: SessionId, outbox: Arc<dyn Outbox>) {
+        self.push(Work::Attach(session, outbox));
+    }
+
+    /// Tells all sessions that publishers have to wait, or that they need not any more.
+    pub(crate) fn set_blocked(&self, reason: Option<Name>) {
+        self.push(Work::Blocked(reason));
+    }
+
+    /// Looks at the core.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Broker) -> T) -> T {
+        let answer = look(&mut lock(&self.state).broker);
+        self.run();
+        answer
+    }
+
+    fn push(&self, work: Work) {
+        lock(&self.inbox).push(work);
+        self.run();
+    }
+
+    /// Carries out everything that waits, unless another thread is doing so: then that one will.
+    fn run(&self) {
+        loop {
+            let mut state = match self.state.try_lock() {
+                Ok(state) => state,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            self.drain(&mut state);
+            drop(state);
+            if lock(&self.inbox).is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn drain(&self, state: &mut State) {
+        loop {
+            let batch = mem::take(&mut *lock(&self.inbox));
+            let now = self.clock.now();
+            let timers_due = state.broker.next_timer().is_some_and(|due| due <= now);
+            if batch.is_empty() && !timers_due {
+                break;
+            }
+            for work in batch {
+                state.carry_out(now, work);
+            }
+            let State { broker, effects, .. } = state;
+            broker.tick(now, effects);
+            broker.finish(now, effects);
+            state.distribute();
+            for fetch in state.effects.fetches.drain(..) {
+                self.reader.read(fetch);
+            }
+        }
+        self.feed_journal(state);
+        if state.broker.is_volatile_heavy() {
+            self.keeper.move_volatile();
+        }
+    }
+
+    /// Gives the journal its next block, if it has nothing to do and there is one.
+    fn feed_journal(&self, state: &mut State) {
+        if state.journal_idle
+            && let Some(block) = state.next_block(self.clock.now())
+        {
+            state.journal_idle = false;
+            self.journal.give(block);
+        }
+    }
+
+    /// The journal has written a block and gets the next, if there is one.
+    fn written(&self, position: Position, file: FileNumber) -> Option<SealedBlock> {
+        lock(&self.inbox).push(Work::Committed(position, file));
+        let next = match self.state.try_lock() {
+            Ok(mut state) => {
+                let next = state.next_block(self.clock.now());
+                state.journal_idle = next.is_none();
+                next
+            }
+            Err(TryLockError::Poisoned(_)) => None,
+            Err(TryLockError::WouldBlock) => {
+                let mut state = lock(&self.state);
+                let next = state.next_block(self.clock.now());
+                state.journal_idle = next.is_none();
+                next
+            }
+        };
+        if next.is_some() {
+            self.runner.poke(Poke::Run);
+        } else {
+            self.run();
+        }
+        next
+    }
+
+    /// Runs the core when time passes or others could not, until it is told to stop.
+    fn run_by_time(&self) {
+        loop {
+            self.run();
+            let wait = {
+                let mut state = lock(&self.state);
+                self.feed_journal(&mut state);
+                state.next_deadline(self.clock.now())
+            };
+            self.run();
+            if self.runner.wait(wait) == Poke::Stop {
+                return;
+            }
+        }
+    }
+}
+
+impl State {
+    fn carry_out(&mut self, now: sabir_core::id::Timestamp, work: Work) {
+        let effects = &mut self.effects;
+        match work {
+            Work::Commands(commands) => {
+                for command in commands {
+                    let closed = match &command {
+                        Command::Close { session } => Some(*session),
+                        _ => None,
+                    };
+                    self.broker.apply(now, command, effects);
+                    if let Some(session) = closed {
+                        self.outboxes.remove(&session);
+                    }
+                }
+            }
+            Work::Attach(session, outbox) => {
+                if let Some(reason) = &self.blocked {
+                    effects.events.push((session, Event::Blocked { reason: reason.clone() }));
+                }
+                self.outboxes.insert(session, outbox);
+            }
+            Work::Committed(position, file) => self.broker.committed(position, file, effects),
+            Work::Fetched(fetch, records) => {
+                self.broker.fetched(now, &fetch, records, effects);
+            }
+            Work::Blocked(reason) => {
+                let event = reason
+                    .clone()
+                    .map_or(Event::Unblocked, |reason| Event::Blocked { reason });
+                let sessions = self.outboxes.keys();
+                effects
+                    .events
+                    .extend(sessions.map(|session| (*session, event.clone())));
+                self.blocked = reason;
+            }
+        }
+    }
+
+    /// Hands all events to the outboxes, one call for each session.
+    fn distribute(&mut self) {
+        let events = &mut self.effects.events;
+        if events.is_empty() {
+            return;
+        }
+        events.sort_by_key(|(session, _)| *session);
+        let mut batch = Vec::new();
+        let mut drain = events.drain(..).peekable();
+        while let Some((session, event)) = drain.next() {
+            batch.push(event);
+            if drain.peek().is_none_or(|(next, _)| *next != session) {
+                match self.outboxes.get(&session) {
+                    Some(outbox) => outbox.deliver(&mut batch),
+                    None => batch.clear(),
+                }
+            }
+        }
+    }
+
+    fn next_block(&mut self, now: sabir_core::id::Timestamp) -> Option<SealedBlock> {
+        let due = match self.broker.urgency() {
+            Urgency::Nothing => false,
+            Urgency::Now => true,
+            Urgency::By(deadline) => self.sync_wanted || deadline <= now,
+        };
+        if !due {
+            return None;
+        }
+        let mut block = self.broker.seal()?;
+        if mem::take(&mut self.sync_wanted) {
+            block.durability = Durability::Fsync;
+        }
+        Some(block)
+    }
+
+    fn next_deadline(&self, now: sabir_core::id::Timestamp) -> Duration {
+        let lingering = match self.broker.urgency() {
+            Urgency::By(deadline) if self.journal_idle => Some(deadline),
+            _ => None,
+        };
+        let soonest = self.broker.next_timer().into_iter().chain(lingering).min();
+        soonest.map_or(IDLE, |deadline| {
+            Duration::from_millis(deadline.since(now)).min(IDLE)
+        })
+    }
+}
+
+impl Runner {
+    fn poke(&self, poke: Poke) {
+        let mut poked = lock(&self.poked);
+        if *poked != Poke::Stop {
+            *poked = poke;
+        }
+        self.changed.notify_one();
+    }
+
+    fn wait(&self, at_most: Duration) -> Poke {
+        let poked = lock(&self.poked);
+        let (mut poked, _) = self
+            .changed
+            .wait_timeout_while(poked, at_most, |poked| *poked == Poke::Quiet)
+            .unwrap_or_else(PoisonError::into_inner);
+        match *poked {
+            Poke::Stop => Poke::Stop,
+            _ => mem::take(&mut *poked),
+        }
+    }
+}
+
+impl Door for Shard {
+    fn submit(&self, commands: &mut Vec<Command>) {
+        if !commands.is_empty() {
+            let commands = mem::take(commands);
+            self.push(Work::Commands(commands));
+        }
+    }
+}
+
+/// A thread that panicked while it held a lock has ended the process (`panic = "abort"`); in
+/// tests the lock is simply taken over.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,144 @@
+//! The thread that writes blocks.
+
+use super::{Shard, lock};
+use sabir_core::{
+    journal::open::SealedBlock,
+    storage::{Appended, Durability, FileNumber, Journal, Position, StorageError},
+};
+use sabir_storage::{disk::RealDisk, journal::LocalJournal};
+use std::{
+    sync::{Condvar, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+/// How long to wait before a full disk is tried again.
+const FULL_RETRY: Duration = Duration::from_millis(200);
+
+/// What the journal's thread is given.
+#[derive(Default)]
+struct Given {
+    block: Option<SealedBlock>,
+    /// Files before this one are no longer needed.
+    first_needed: Option<FileNumber>,
+    stop: bool,
+}
+
+/// Where blocks wait for the journal's thread, and how far it has come.
+#[derive(Default)]
+pub(super) struct JournalSlot {
+    given: Mutex<Given>,
+    changed: Condvar,
+    durable: Mutex<Position>,
+    advanced: Condvar,
+}
+
+impl JournalSlot {
+    pub(super) fn give(&self, block: SealedBlock) {
+        lock(&self.given).block = Some(block);
+        self.changed.notify_one();
+    }
+
+    /// Files before `first_needed` may be used again.
+    pub(super) fn trim(&self, first_needed: FileNumber) {
+        lock(&self.given).first_needed = Some(first_needed);
+        self.changed.notify_one();
+    }
+
+    /// Ends the thread after the block that it has been given.
+    pub(super) fn stop(&self) {
+        lock(&self.given).stop = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits until a position is on stable storage. False when that takes too long.
+    pub(super) fn wait_durable(&self, position: Position, at_most: Duration) -> bool {
+        let durable = lock(&self.durable);
+        let (durable, _) = self
+            .advanced
+            .wait_timeout_while(durable, at_most, |durable| *durable < position)
+            .unwrap_or_else(PoisonError::into_inner);
+        *durable >= position
+    }
+
+    /// Remembers how far the journal is on stable storage.
+    pub(super) fn durable(&self, position: Position) {
+        *lock(&self.durable) = position;
+        self.advanced.notify_all();
+    }
+
+    fn take(&self) -> Given {
+        let given = lock(&self.given);
+        let mut given = self
+            .changed
+            .wait_while(given, |given| {
+                given.block.is_none() && given.first_needed.is_none() && !given.stop
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        Given {
+            block: given.block.take(),
+            first_needed: given.first_needed.take(),
+            stop: given.stop,
+        }
+    }
+}
+
+/// Writes blocks until it is told to stop; gives the journal back. Files that fill up are
+/// announced to `sealed`.
+///
+/// # Errors
+/// When the disk fails: nothing may be confirmed any more.
+pub(super) fn write_blocks(
+    shard: &Shard,
+    mut journal: LocalJournal<RealDisk>,
+    sealed: &mpsc::Sender<FileNumber>,
+) -> Result<LocalJournal<RealDisk>, StorageError> {
+    shard.journal.durable(journal.durable());
+    loop {
+        let given = shard.journal.take();
+        if let Some(first_needed) = given.first_needed {
+            journal.trim(first_needed)?;
+        }
+        let mut next = given.block;
+        while let Some(block) = next {
+            let appended = write(&mut journal, &block)?;
+            if block.durability == Durability::Fsync {
+                journal.sync()?;
+            }
+            shard.journal.durable(journal.durable());
+            if let Some(file) = appended.sealed {
+                let _: Result<(), mpsc::SendError<_>> = sealed.send(file);
+            }
+            next = shard.written(appended.position, appended.file);
+        }
+        if given.stop {
+            return Ok(journal);
+        }
+    }
+}
+
+/// Appends a block, however long the disk is full.
+fn write(
+    journal: &mut LocalJournal<RealDisk>,
+    block: &SealedBlock,
+) -> Result<Appended, StorageError> {
+    let mut told = false;
+    loop {
+        match journal.append(&block.body, block.admission) {
+            Err(StorageError::DiskFull { .. }) => {
+                if !told {
+                    tracing::error!(
+                        "the disk is full: publishers wait until there is room for the journal"
+                    );
+                    told = true;
+                }
+                thread::sleep(FULL_RETRY);
+            }
+            Ok(appended) => {
+                debug_assert_eq!(appended.position, block.position);
+                return Ok(appended);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The thread that moves records from memory to disk and saves checkpoints.
+
+use super::{Shard, lock};
+use sabir_core::storage::{FileNumber, IndexStore, StorageError, Tier};
+use sabir_storage::{
+    disk::RealDisk,
+    engine,
+    extent::Extents,
+    index::FjallIndex,
+    journal::Spares,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+/// How often a checkpoint is saved when no journal file fills up.
+const CHECKPOINT_PERIOD: Duration = Duration::from_secs(20);
+
+/// Bytes of records that are taken from the core at a time.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// How long a checkpoint waits for the journal before it looks whether all is well.
+const DURABLE_WAIT: Duration = Duration::from_millis(500);
+
+/// What the core asks of the keeper.
+#[derive(Default)]
+pub(super) struct Keeper {
+    volatile_heavy: AtomicBool,
+}
+
+impl Keeper {
+    /// Records that are not journaled take too much memory.
+    pub(super) fn move_volatile(&self) {
+        self.volatile_heavy.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What the keeper works with.
+pub(super) struct Files {
+    pub(super) extents: Arc<Extents<RealDisk>>,
+    pub(super) index: Arc<FjallIndex>,
+    pub(super) spares: Arc<Spares<RealDisk>>,
+    /// The first journal file that a restart needs.
+    pub(super) first_needed: FileNumber,
+}
+
+/// How often the keeper looks whether volatile records have to move.
+const VOLATILE_PERIOD: Duration = Duration::from_millis(100);
+
+/// Serves until the journal is gone; then saves a last checkpoint.
+///
+/// # Errors
+/// When the disk or the index fails.
+pub(super) fn serve(
+    shard: &Shard,
+    mut files: Files,
+    sealed: &mpsc::Receiver<FileNumber>,
+) -> Result<(), StorageError> {
+    let mut quiet = Duration::ZERO;
+    loop {
+        while files.spares.replenish()? {}
+        match sealed.recv_timeout(VOLATILE_PERIOD) {
+            Ok(file) => {
+                settle_file(shard, &mut files, file)?;
+                quiet = Duration::ZERO;
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                quiet += VOLATILE_PERIOD;
+                if shard.keeper.volatile_heavy.swap(false, Ordering::Relaxed) {
+                    settle_volatile(shard, &files)?;
+                }
+                if quiet >= CHECKPOINT_PERIOD {
+                    quiet = Duration::ZERO;
+                    checkpoint(shard, &files)?;
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+/// Moves what is left of a full journal file to disk and gives the file back.
+fn settle_file(shard: &Shard, files: &mut Files, file: FileNumber) -> Result<(), StorageError> {
+    shard.run();
+    if shard.with(|broker| broker.begin_settle(file)) {
+        let next = || shard.with(|broker| broker.settle_next(STEP_BYTES));
+        let runs = engine::write_records(&files.extents, Tier::Durable, next)?;
+        shard.with(|broker| broker.settled(&runs));
+    }
+    files.first_needed = files.first_needed.max(file.next());
+    checkpoint(shard, files)?;
+    shard.journal.trim(files.first_needed);
+    Ok(())
+}
+
+fn settle_volatile(shard: &Shard, files: &Files) -> Result<(), StorageError> {
+    shard.with(sabir_core::broker::Broker::begin_settle_volatile);
+    let next = || shard.with(|broker| broker.settle_next(STEP_BYTES));
+    let runs = engine::write_records(&files.extents, Tier::Volatile, next)?;
+    shard.with(|broker| broker.settled(&runs));
+    Ok(())
+}
+
+/// Saves what has changed, once the journal has it.
+fn checkpoint(shard: &Shard, files: &Files) -> Result<(), StorageError> {
+    let checkpoint = {
+        let mut state = lock(&shard.state);
+        let checkpoint = state.broker.checkpoint();
+        state.sync_wanted = true;
+        checkpoint
+    };
+    shard.runner.poke(super::Poke::Run);
+    while !shard
+        .journal
+        .wait_durable(checkpoint.position, DURABLE_WAIT)
+    {
+        lock(&shard.state).sync_wanted = true;
+        shard.runner.poke(super::Poke::Run);
+    }
+    let index: &dyn IndexStore = &*files.index;
+    engine::commit_checkpoint(index, &files.extents, checkpoint, files.first_needed)
+}
