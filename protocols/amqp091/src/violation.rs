@@ -109,6 +109,167 @@ pub enum Violation {
         /// Accepted body bytes.
         max: u64,
     },
+    /// A table or a text that is longer than the bounds of the server.
+    #[error("{what}: {count} are more than {max}")]
+    TooMany {
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many are accepted.
+        max: usize,
+    },
+    /// A method that clients do not send.
+    #[error("unimplemented method")]
+    ServerMethod,
+    /// A method of class connection that does not fit the state of the connection.
+    #[error("unexpected method in connection state {state}")]
+    ConnectionState {
+        /// The state.
+        state: &'static str,
+    },
+    /// The client settled a limit outside of what was proposed.
+    #[error("negotiated {limit} = {value}{detail} is {relation} allowed value ({bound})")]
+    Negotiation {
+        /// `frame_max` or `channel_max`.
+        limit: &'static str,
+        /// What the client wants.
+        value: u32,
+        /// Says that 0 means no limit.
+        detail: &'static str,
+        /// `lower than the minimum` or `higher than the maximum`.
+        relation: &'static str,
+        /// The bound it breaks.
+        bound: u32,
+    },
+    /// A mechanism that was not offered.
+    #[error("unknown authentication mechanism '{0}'")]
+    UnknownMechanism(String),
+    /// Frames before the answer to `connection.open`, more than are kept.
+    #[error("too much input before the virtual host is open")]
+    EarlyInput,
+    /// More channels than were negotiated.
+    #[error("number of channels opened ({opened}) has reached the negotiated channel_max ({max})")]
+    ChannelsExhausted {
+        /// How many are open.
+        opened: usize,
+        /// How many may be.
+        max: u16,
+    },
+    /// A method on a channel that is not open.
+    #[error("expected 'channel.open'")]
+    ChannelNotOpen,
+    /// An open channel opened again.
+    #[error("second 'channel.open' seen")]
+    ChannelOpen,
+    /// `channel.flow` that wants deliveries to pause.
+    #[error("active=false")]
+    FlowInactive,
+    /// A publish with the immediate flag.
+    #[error("immediate=true")]
+    Immediate,
+    /// A prefetch in octets.
+    #[error("prefetch_size!=0 ({0})")]
+    PrefetchSize(u32),
+    /// A recover that wants its messages on the same consumer.
+    #[error("requeue=false")]
+    RecoverWithoutRequeue,
+    /// An acknowledgement of what is not unacknowledged.
+    #[error("unknown delivery tag {0}")]
+    UnknownDeliveryTag(u64),
+    /// A delivery waited too long for its acknowledgement.
+    #[error(
+        "delivery acknowledgement on channel {channel} timed out. Timeout value used: {milliseconds} ms. \
+         This timeout value can be configured, see consumers doc guide to learn more"
+    )]
+    AcknowledgementTimeout {
+        /// The channel.
+        channel: u16,
+        /// The timeout.
+        milliseconds: u64,
+    },
+    /// A consumer tag in use on the channel.
+    #[error("attempt to reuse consumer tag '{0}'")]
+    ConsumerTagInUse(String),
+    /// More consumers than a channel may have.
+    #[error("reached maximum ({0}) of consumers per channel")]
+    TooManyConsumers(u32),
+    /// An empty queue name without a queue declared before.
+    #[error("no previously declared queue")]
+    NoLastQueue,
+    /// A consumer of replies that wants to acknowledge.
+    #[error("reply consumer cannot acknowledge")]
+    ReplyConsumerAcknowledges,
+    /// A second consumer of replies on the channel.
+    #[error("reply consumer already set")]
+    ReplyConsumerSet,
+    /// A request to be replied to without a consumer of replies.
+    #[error("fast reply consumer does not exist")]
+    NoReplyConsumer,
+    /// `tx.select` on a channel that confirms.
+    #[error("cannot switch from confirm to tx mode")]
+    TransactionAfterConfirm,
+    /// `confirm.select` on a transactional channel.
+    #[error("cannot switch from tx to confirm mode")]
+    ConfirmAfterTransaction,
+    /// Commit or rollback on a channel that is not transactional.
+    #[error("channel is not transactional")]
+    NotTransactional,
+    /// A transaction that holds more than the server keeps.
+    #[error("transaction of more than {max} bytes")]
+    TransactionTooLarge {
+        /// The limit.
+        max: u64,
+    },
+    /// An expiration that is no number of milliseconds.
+    #[error("invalid expiration '{text}': {reason}")]
+    Expiration {
+        /// As sent.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A user id that is not the connection's user.
+    #[error("user_id property set to '{claimed}' but authenticated user was '{actual}'")]
+    UserId {
+        /// As sent.
+        claimed: String,
+        /// Whose connection it is.
+        actual: String,
+    },
+    /// A CC or BCC header that is no list of texts.
+    #[error("invalid message: {{unacceptable_type_in_header,{kind},<<\"{header}\">>}}")]
+    RouteHeader {
+        /// The header.
+        header: &'static str,
+        /// The type of what is wrong.
+        kind: &'static str,
+    },
+    /// The default exchange declared, deleted or bound.
+    #[error("operation not permitted on the default exchange")]
+    DefaultExchange,
+    /// A predeclared exchange deleted.
+    #[error("deletion of system {0} not allowed")]
+    SystemExchange(String),
+    /// A binding to an address of direct replies.
+    #[error("cannot bind or unbind to a volatile (direct reply-to) queue")]
+    VolatileBinding,
+    /// An exchange type that does not exist.
+    #[error("unknown exchange type '{0}'")]
+    UnknownExchangeType(String),
+    /// An argument or a property of a declaration that makes no sense.
+    #[error("invalid {what} for {entity}{separator}{reason}", separator = if reason.is_empty() { "" } else { ": " })]
+    Argument {
+        /// `arg 'x-expires'` or `property 'non-durable'`.
+        what: String,
+        /// What it was given for, such as `queue 'q' in vhost '/'`.
+        entity: String,
+        /// What is wrong with it; may be empty.
+        reason: String,
+    },
+    /// A queue without a name, of a type that needs one.
+    #[error("Cannot declare a server-named queue for type {0}")]
+    ServerNamed(&'static str),
     /// A frame that is well formed and has no place in this state.
     #[error("type {kind}, channel {channel}")]
     UnexpectedFrame {
@@ -133,14 +294,47 @@ impl Violation {
             | Self::UnknownFieldType { .. }
             | Self::TableTooDeep { .. }
             | Self::PropertyFlags { .. }
-            | Self::HeaderWeight { .. } => ReplyCode::SyntaxError,
+            | Self::HeaderWeight { .. }
+            | Self::TooMany { .. } => ReplyCode::SyntaxError,
+            Self::ServerMethod | Self::UnknownMechanism(_) => ReplyCode::CommandInvalid,
+            Self::ConnectionState { .. } | Self::ChannelNotOpen | Self::ChannelOpen => {
+                ReplyCode::ChannelError
+            }
             Self::ExpectedMethod
             | Self::ExpectedHeader { .. }
             | Self::HeaderClass { .. }
             | Self::ExpectedBody
             | Self::UnexpectedFrame { .. } => ReplyCode::UnexpectedFrame,
-            Self::UnknownMethod(_) => ReplyCode::NotImplemented,
-            Self::BodyTooLarge { .. } => ReplyCode::PreconditionFailed,
+            Self::EarlyInput => ReplyCode::ResourceError,
+            Self::Negotiation { .. }
+            | Self::ChannelsExhausted { .. }
+            | Self::ConsumerTagInUse(_)
+            | Self::TooManyConsumers(_) => ReplyCode::NotAllowed,
+            Self::UnknownMethod(_)
+            | Self::FlowInactive
+            | Self::Immediate
+            | Self::PrefetchSize(_)
+            | Self::RecoverWithoutRequeue => ReplyCode::NotImplemented,
+            Self::NoLastQueue => ReplyCode::NotFound,
+            Self::DefaultExchange | Self::SystemExchange(_) | Self::VolatileBinding => {
+                ReplyCode::AccessRefused
+            }
+            Self::BodyTooLarge { .. }
+            | Self::UnknownDeliveryTag(_)
+            | Self::AcknowledgementTimeout { .. }
+            | Self::ReplyConsumerAcknowledges
+            | Self::ReplyConsumerSet
+            | Self::NoReplyConsumer
+            | Self::TransactionAfterConfirm
+            | Self::ConfirmAfterTransaction
+            | Self::NotTransactional
+            | Self::TransactionTooLarge { .. }
+            | Self::Expiration { .. }
+            | Self::UserId { .. }
+            | Self::RouteHeader { .. }
+            | Self::UnknownExchangeType(_)
+            | Self::Argument { .. }
+            | Self::ServerNamed(_) => ReplyCode::PreconditionFailed,
         }
     }
 
