@@ -36,6 +36,10 @@ use crate::journal::{JournalOptions, LocalJournal, Recovery, recovery};
 
 const INDEX_DIRECTORY: &str = "index";
 const IDENTITY_KEY: &[u8] = b"identity";
+const FIRST_MARK: Mark = Mark {
+    first_file: FileNumber(1),
+    states: Position(0),
+};
 
 /// An opened data directory whose journal has not been read yet.
 pub struct Store<D: Disk, I: IndexStore> {
@@ -101,7 +105,8 @@ impl<D: Disk, I: IndexStore> Store<D, I> {
             None => {
                 ensure_nothing_written(&*disk, false, INDEX_DIRECTORY, Some(&identity))?;
                 LocalJournal::create(&disk, identity.lineage(), options)?;
-                initialise(&*index, &identity)?
+                initialise(&*index, &identity, FIRST_MARK)?;
+                FIRST_MARK
             }
         };
         Ok(Self {
@@ -155,16 +160,29 @@ impl<D: Disk, I: IndexStore> Store<D, I> {
     }
 }
 
-fn initialise(index: &impl IndexStore, identity: &Identity) -> Result<Mark, StorageError> {
-    let mark = Mark {
-        first_file: FileNumber(1),
-        states: Position(0),
-    };
+/// Makes an index that belongs to the directory.
+pub(crate) fn initialise(
+    index: &dyn IndexStore,
+    identity: &Identity,
+    mark: Mark,
+) -> Result<(), StorageError> {
     let mut batch = IndexBatch::default();
     batch.put_mark(mark);
     batch.put(Keyspace::Mark, IDENTITY_KEY, identity.lineage_bytes());
-    index.commit(batch)?;
-    Ok(mark)
+    index.commit(batch)
+}
+
+/// Refuses a directory that holds anything.
+pub(crate) fn ensure_empty<D: Disk>(disk: &D, index: &dyn IndexStore) -> Result<(), StorageError> {
+    let used = Identity::read(disk)?.is_some()
+        || index.get(Keyspace::Mark, Mark::KEY)?.is_some()
+        || !recovery::numbers(disk)?.is_empty()
+        || !extent::files_of(disk, Tier::Durable)?.is_empty();
+    if used {
+        Err(refusal("target", "is not empty"))
+    } else {
+        Ok(())
+    }
 }
 
 fn ensure_same(index: &impl IndexStore, identity: &Identity) -> Result<(), StorageError> {

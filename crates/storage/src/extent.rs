@@ -85,11 +85,12 @@ impl<D: Disk> Extents<D> {
             Tier::Volatile => &self.next_volatile,
         };
         let number = next.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        ExtentWriter::create(
-            Arc::clone(&self.disk),
-            ExtentFile { tier, number },
-            self.lineage,
-        )
+        self.create_named(ExtentFile { tier, number })
+    }
+
+    /// Starts a file with a given name, as salvage does.
+    pub(crate) fn create_named(&self, file: ExtentFile) -> Result<ExtentWriter<D>, StorageError> {
+        ExtentWriter::create(Arc::clone(&self.disk), file, self.lineage)
     }
 
     /// Records of a log in a file from an offset on, in order: at least one if there is one, and

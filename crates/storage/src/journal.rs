@@ -13,8 +13,8 @@ mod tests;
 use std::sync::Arc;
 
 use sabir_core::storage::{
-    Admission, Appended, BlockKind, BlockVisitor, Epoch, FileNumber, Journal, Mark, Position,
-    StorageError,
+    Admission, Appended, Block, BlockKind, BlockVisitor, Epoch, FileNumber, Journal, Mark,
+    Position, StorageError,
 };
 
 pub use self::recovery::Recovery;
@@ -91,16 +91,10 @@ impl<D: Disk> LocalJournal<D> {
         if !recovery::numbers(&**disk)?.is_empty() {
             return recovery::sync_names(&**disk);
         }
-        let header = FileHeader {
-            number: FileNumber(1),
-            epoch: Epoch(0),
-            first_position: Position(1),
-            length: options.first_file_bytes.min(options.file_bytes),
-            previous_checksum: lineage.origin(),
-        };
+        let length = options.first_file_bytes.min(options.file_bytes);
         let spares = Spares::open(Arc::clone(disk), options.file_bytes, options.spares)?;
-        let taken = spares.create(header.length)?;
-        install(&**disk, &taken, &header, lineage).map(drop)
+        let header = first_header(FileNumber(1), Position(1), length, lineage);
+        install(&**disk, &spares.create(length)?, &header, lineage).map(drop)
     }
 
     /// Opens the journal, hands every block from the mark's first file on to the visitor, makes
@@ -115,6 +109,63 @@ impl<D: Disk> LocalJournal<D> {
         visitor: BlockVisitor<'_>,
     ) -> Result<(Self, Recovery), StorageError> {
         let spares = Spares::open(Arc::clone(&disk), options.file_bytes, options.spares)?;
+        let tail = recovery::recover(&*disk, lineage, mark, visitor)?;
+        for number in recovery::numbers(&*disk)? {
+            if number < mark.first_file {
+                spares.retire(number)?;
+            }
+        }
+        let report = tail.report.clone();
+        let mut journal = Self::assemble(disk, lineage, options, spares, tail);
+        journal.fence(journal.epoch.next())?;
+        Ok((journal, report))
+    }
+
+    /// Starts a copy of another journal in an empty directory, with the numbers of the original.
+    pub(crate) fn start_copy(
+        disk: Arc<D>,
+        lineage: Lineage,
+        options: JournalOptions,
+        number: FileNumber,
+        first_position: Position,
+    ) -> Result<Self, StorageError> {
+        disk.create_directory(DIRECTORY)
+            .map_err(io_failure("create directory", DIRECTORY))?;
+        let spares = Spares::open(Arc::clone(&disk), options.file_bytes, options.spares)?;
+        let header = first_header(number, first_position, options.file_bytes, lineage);
+        let file = install(&*disk, &spares.create(header.length)?, &header, lineage)?;
+        let before = Position(first_position.0.saturating_sub(1));
+        let tail = Tail {
+            file,
+            header,
+            offset: BLOCKS_AT,
+            chain: Chain {
+                next: first_position,
+                checksum: header.previous_checksum,
+                epoch: header.epoch,
+                durable_upto: before,
+            },
+            live: vec![Live {
+                number,
+                first_position,
+            }],
+            report: Recovery {
+                blocks: 0,
+                last: before,
+                end: (number, BLOCKS_AT),
+                rewritten: 0,
+            },
+        };
+        Ok(Self::assemble(disk, lineage, options, spares, tail))
+    }
+
+    fn assemble(
+        disk: Arc<D>,
+        lineage: Lineage,
+        options: JournalOptions,
+        spares: Spares<D>,
+        tail: Tail<D::File>,
+    ) -> Self {
         let Tail {
             file,
             header,
@@ -122,13 +173,8 @@ impl<D: Disk> LocalJournal<D> {
             chain,
             live,
             report,
-        } = recovery::recover(&*disk, lineage, mark, visitor)?;
-        for number in recovery::numbers(&*disk)? {
-            if number < mark.first_file {
-                spares.retire(number)?;
-            }
-        }
-        let mut journal = Self {
+        } = tail;
+        Self {
             disk,
             lineage,
             options,
@@ -148,9 +194,7 @@ impl<D: Disk> LocalJournal<D> {
             },
             epoch: chain.epoch,
             poisoned: None,
-        };
-        journal.fence(chain.epoch.next())?;
-        Ok((journal, report))
+        }
     }
 
     /// The spare files, which another thread should keep replenished.
@@ -179,9 +223,26 @@ impl<D: Disk> LocalJournal<D> {
         self.sync().map(drop)
     }
 
-    /// Stands in for a block that is lost; see [`BlockKind::Lost`].
-    pub(crate) fn append_lost(&mut self) -> Result<Appended, StorageError> {
-        self.append_block(BlockKind::Lost, &[], Admission::Normal)
+    /// Stands in for lost blocks up to a position.
+    pub(crate) fn reach(&mut self, last: Position) -> Result<(), StorageError> {
+        while self.chain.next <= last {
+            self.append_block(BlockKind::Lost, &[], Admission::Normal)?;
+        }
+        Ok(())
+    }
+
+    /// Appends a block of another journal at the same position.
+    pub(crate) fn append_copy(&mut self, block: &Block) -> Result<(), StorageError> {
+        self.reach(Position(block.position.0.saturating_sub(1)))?;
+        if block.position < self.chain.next {
+            return Err(StorageError::OutOfOrder(format!(
+                "block {} after block {}",
+                block.position, self.chain.next
+            )));
+        }
+        self.epoch = self.epoch.max(block.epoch);
+        self.append_block(block.kind, &block.body, Admission::Normal)
+            .map(drop)
     }
 
     fn append_block(
@@ -309,6 +370,22 @@ impl<D: Disk> LocalJournal<D> {
 }
 
 const PADDING: [u8; UNIT as usize] = [0; UNIT as usize];
+
+/// The header of the first file of a journal.
+fn first_header(
+    number: FileNumber,
+    first_position: Position,
+    length: u64,
+    lineage: Lineage,
+) -> FileHeader {
+    FileHeader {
+        number,
+        epoch: Epoch(0),
+        first_position,
+        length,
+        previous_checksum: lineage.origin(),
+    }
+}
 
 /// Gives a file without a name of its own its header and then its name, both durable.
 fn install<D: Disk>(

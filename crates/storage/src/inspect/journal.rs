@@ -63,7 +63,7 @@ impl<D: Disk> Walk<'_, D> {
             }
             Err(error) => return Err(error),
         };
-        self.ensure_continues(number, scan.chain().next)?;
+        self.ensure_continues(&scan)?;
         let next_first = if last {
             None
         } else {
@@ -154,20 +154,26 @@ impl<D: Disk> Walk<'_, D> {
         Some(scan.header().first_position)
     }
 
-    /// Reports blocks that are missing because files between are.
-    fn ensure_continues(&mut self, number: FileNumber, next: Position) -> Result<(), StorageError> {
-        match self.chain {
-            Some(chain) if next > chain.next => {
-                let lost = Lost::Blocks(chain.next, Position(next.0.saturating_sub(1)));
-                self.damage(
-                    number,
-                    (0, BLOCKS_AT),
-                    "the file does not continue the one before",
-                    lost,
-                )
-            }
-            _ => Ok(()),
+    /// Reports blocks that are missing before the first one of a file. Where no file before tells
+    /// what comes next, everything that the index does not include is missing.
+    fn ensure_continues(&mut self, scan: &Scan<D::File>) -> Result<(), StorageError> {
+        let (number, found) = (scan.header().number, scan.chain().next);
+        let is_first = number == self.mark.first_file && scan.offset() == BLOCKS_AT;
+        let expected = match self.chain {
+            Some(chain) => chain.next,
+            None if is_first => found,
+            None => self.mark.states.next(),
+        };
+        if found <= expected {
+            return Ok(());
         }
+        let lost = Lost::Blocks(expected, Position(found.0.saturating_sub(1)));
+        self.damage(
+            number,
+            (0, scan.offset()),
+            "blocks before the first one are missing",
+            lost,
+        )
     }
 
     fn lost_blocks(
