@@ -27,6 +27,10 @@ enum Change {
     Delete(Name),
     Bind(BindingSpec),
     Unbind(BindingSpec),
+    /// Unbinds one of the bindings that exist.
+    UnbindOne(prop::sample::Index),
+    /// Binds one of the bindings that exist once more, with another argument.
+    BindAgain(prop::sample::Index),
     UnbindTarget(Target),
 }
 
@@ -110,7 +114,9 @@ fn changes() -> impl Strategy<Value = Change> {
         }),
         1 => names().prop_map(Change::Delete),
         12 => bindings().prop_map(Change::Bind),
-        4 => bindings().prop_map(Change::Unbind),
+        1 => bindings().prop_map(Change::Unbind),
+        4 => any::<prop::sample::Index>().prop_map(Change::UnbindOne),
+        4 => any::<prop::sample::Index>().prop_map(Change::BindAgain),
         1 => targets().prop_map(Change::UnbindTarget),
     ]
 }
@@ -129,16 +135,19 @@ fn apply(change: &Change, router: &mut Router, model: &mut Model) -> Result<(), 
             prop_assert_eq!(removed.map(|one| (one.bindings, one.unused)), expected);
             Ok(())
         }
-        Change::Bind(binding) => {
-            prop_assert_eq!(router.bind(binding).ok(), model.bind(binding));
-            Ok(())
-        }
-        Change::Unbind(binding) => {
-            let removed = router.unbind(binding).ok();
-            let expected = model.unbind(binding);
-            prop_assert_eq!(removed.map(|one| (one.bindings, one.unused)), expected);
-            Ok(())
-        }
+        Change::Bind(binding) => bind(binding, router, model),
+        Change::BindAgain(index) => match choose(index, model) {
+            None => Ok(()),
+            Some(mut binding) => {
+                binding.arguments.push("x-again", 1);
+                bind(&binding, router, model)
+            }
+        },
+        Change::Unbind(binding) => unbind(binding, router, model),
+        Change::UnbindOne(index) => match choose(index, model) {
+            None => Ok(()),
+            Some(binding) => unbind(&binding, router, model),
+        },
         Change::UnbindTarget(target) => {
             let removed = router.unbind_target(target);
             let expected = model.unbind_target(target);
@@ -146,6 +155,31 @@ fn apply(change: &Change, router: &mut Router, model: &mut Model) -> Result<(), 
             Ok(())
         }
     }
+}
+
+fn choose(index: &prop::sample::Index, model: &Model) -> Option<BindingSpec> {
+    let bindings = model.bindings();
+    (!bindings.is_empty()).then(|| index.get(&bindings).clone())
+}
+
+fn bind(
+    binding: &BindingSpec,
+    router: &mut Router,
+    model: &mut Model,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(router.bind(binding).ok(), model.bind(binding));
+    Ok(())
+}
+
+fn unbind(
+    binding: &BindingSpec,
+    router: &mut Router,
+    model: &mut Model,
+) -> Result<(), TestCaseError> {
+    let removed = router.unbind(binding).ok();
+    let expected = model.unbind(binding);
+    prop_assert_eq!(removed.map(|one| (one.bindings, one.unused)), expected);
+    Ok(())
 }
 
 fn declare(
