@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// AMQP URL of a broker that already runs; without it every suite gets a fresh `sabir serve`.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// AMQP URL for TLS of that broker.
+    #[arg(long, value_name = "URL", requires = "url")]
+    pub tls_url: Option<String>,
     /// The `sabir` binary to serve with; without it the one of the release or the debug build.
     #[arg(long, value_name = "PATH")]
     pub binary: Option<PathBuf>,
@@ -86,6 +89,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<Totals> {
         documentation::write(root, &manifests)?;
         return Ok(Totals::default());
     }
+    process::stop_all_when_interrupted()?;
     let target = Target::from_options(root, options)?;
     let mut totals = Totals::default();
     for manifest in &manifests {

@@ -25,15 +25,16 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 pub(super) enum Target {
     /// A fresh process of this binary for every suite.
     Fresh(PathBuf),
-    /// A broker that runs already, at this address.
-    Running(SocketAddr),
+    /// A broker that runs already: its address, and its address for TLS.
+    Running(SocketAddr, Option<SocketAddr>),
 }
 
 impl Target {
     /// Decides by the options; without an address or a path, the newest build is served.
     pub(super) fn from_options(root: &Path, options: &Options) -> anyhow::Result<Self> {
         if let Some(url) = &options.url {
-            return Ok(Self::Running(address_of(url)?));
+            let tls = options.tls_url.as_deref().map(address_of).transpose()?;
+            return Ok(Self::Running(address_of(url)?, tls));
         }
         let binary = match &options.binary {
             Some(path) => path.clone(),
@@ -45,14 +46,14 @@ impl Target {
 
     /// True when the broker is not built from this tree, so that only differences listed for others apply.
     pub(super) fn is_reference(&self) -> bool {
-        matches!(self, Self::Running(_))
+        matches!(self, Self::Running(..))
     }
 
     /// The binary that is served, if it is ours.
     pub(super) fn binary(&self) -> Option<&Path> {
         match self {
             Self::Fresh(binary) => Some(binary),
-            Self::Running(_) => None,
+            Self::Running(..) => None,
         }
     }
 }
@@ -72,7 +73,8 @@ fn built_binary(root: &Path) -> anyhow::Result<PathBuf> {
 fn address_of(url: &str) -> anyhow::Result<SocketAddr> {
     let rest = url
         .strip_prefix("amqp://")
-        .with_context(|| format!("{url} does not start with amqp://"))?;
+        .or_else(|| url.strip_prefix("amqps://"))
+        .with_context(|| format!("{url} does not start with amqp:// or amqps://"))?;
     let authority = rest.split('/').next().unwrap_or(rest);
     let host = authority.rsplit('@').next().unwrap_or(authority);
     let (name, port) = match host.rsplit_once(':') {
@@ -93,6 +95,8 @@ fn address_of(url: &str) -> anyhow::Result<SocketAddr> {
 pub(super) struct Running {
     /// Where it accepts AMQP.
     pub(super) amqp: SocketAddr,
+    /// Where it accepts AMQP over TLS.
+    pub(super) tls: Option<SocketAddr>,
     /// Where it accepts administration, when it is ours.
     pub(super) admin: Option<String>,
     relay: Option<Relay>,
@@ -105,11 +109,15 @@ impl Running {
     pub(super) fn start(target: &Target, wanted: Broker, log: &Path) -> anyhow::Result<Self> {
         match target {
             Target::Fresh(binary) => Self::serve(binary, wanted, log),
-            Target::Running(address) => Self::attach(*address, wanted),
+            Target::Running(address, tls) => Self::attach(*address, *tls, wanted),
         }
     }
 
-    fn attach(address: SocketAddr, wanted: Broker) -> anyhow::Result<Self> {
+    fn attach(
+        address: SocketAddr,
+        tls: Option<SocketAddr>,
+        wanted: Broker,
+    ) -> anyhow::Result<Self> {
         let standard = SocketAddr::from((Ipv4Addr::LOCALHOST, STANDARD_PORT));
         let relay = match wanted {
             Broker::StandardPort if address != standard => Some(Relay::start(standard, address)?),
@@ -117,6 +125,7 @@ impl Running {
         };
         Ok(Self {
             amqp: relay.as_ref().map_or(address, Relay::address),
+            tls,
             admin: None,
             relay,
             process: None,
@@ -133,12 +142,16 @@ impl Running {
             Broker::StandardPort => STANDARD_PORT,
             Broker::AnyAddress | Broker::Own => 0,
         };
+        let (certificate, key) = certify(data.path())?;
         let mut command = Command::new(binary);
         command
             .arg("serve")
             .arg("--ready-file")
             .arg(&ready)
             .env("SABIR_AMQP091__LISTEN", format!("127.0.0.1:{port}"))
+            .env("SABIR_AMQP091__TLS__LISTEN", "127.0.0.1:0")
+            .env("SABIR_AMQP091__TLS__CERTIFICATE", certificate)
+            .env("SABIR_AMQP091__TLS__KEY", key)
             .env("SABIR_ADMIN__LISTEN", "127.0.0.1:0")
             .env("SABIR_DATA__DIRECTORY", data.path().join("data"));
         let mut process = Group::start(&mut command, log)?;
@@ -146,6 +159,7 @@ impl Running {
             .with_context(|| format!("the broker did not start; see {}", log.display()))?;
         Ok(Self {
             amqp: listeners.amqp091.parse()?,
+            tls: listeners.amqps.as_deref().map(str::parse).transpose()?,
             admin: listeners.admin,
             relay: None,
             process: Some(process),
@@ -169,6 +183,16 @@ impl Running {
     }
 }
 
+/// A key and a certificate for `localhost` that it signs itself, as files in `folder`.
+fn certify(folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let signed =
+        rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    fs::write(&certificate, signed.cert.pem())?;
+    fs::write(&key, signed.signing_key.serialize_pem())?;
+    Ok((certificate, key))
+}
+
 /// What `sabir serve --ready-file` writes.
 #[derive(Debug, Deserialize)]
 struct Ready {
@@ -178,6 +202,8 @@ struct Ready {
 #[derive(Debug, Deserialize)]
 struct Listeners {
     amqp091: String,
+    #[serde(alias = "amqp091.tls")]
+    amqps: Option<String>,
     admin: Option<String>,
 }
 

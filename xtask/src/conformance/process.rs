@@ -1,18 +1,50 @@
-//! Child processes that end: each runs in a group of its own, for a bounded time, and is stopped by its id.
+//! Child processes that end: each runs in a group of its own, for a bounded time, and is stopped by its id, also when
+//! this process is interrupted.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// Time that a process gets to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(12);
 /// How often a running process is looked at.
 const POLL: Duration = Duration::from_millis(20);
+
+/// Exit code after an interruption.
+const INTERRUPTED: i32 = 130;
+
+/// Groups that were started and not yet stopped.
+static LIVE: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// From here on, an interruption stops every group before it ends this process.
+pub(super) fn stop_all_when_interrupted() -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            for group in LIVE.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                signal(*group, Signal::KILL);
+            }
+            std::process::exit(INTERRUPTED);
+        }
+    });
+    Ok(())
+}
+
+fn signal(group: u32, signal: Signal) {
+    if let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) {
+        // The group may have ended already; that is what is wanted.
+        let _ended: rustix::io::Result<()> = kill_process_group(group, signal);
+    }
+}
 
 /// A running process and everything that it started.
 #[derive(Debug)]
@@ -31,6 +63,9 @@ impl Group {
             .stdout(output)
             .spawn()
             .with_context(|| format!("starting {}", command.get_program().to_string_lossy()))?;
+        LIVE.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(child.id());
         Ok(Self { child })
     }
 
@@ -50,19 +85,15 @@ impl Group {
 
     /// Asks the group to end, waits, and kills what is left of it.
     pub(super) fn stop(&mut self) {
-        self.signal(Signal::TERM);
+        signal(self.child.id(), Signal::TERM);
         if !matches!(self.wait(GRACE), Ok(Some(_))) {
-            self.signal(Signal::KILL);
+            signal(self.child.id(), Signal::KILL);
             let _status: std::io::Result<ExitStatus> = self.child.wait();
         }
-        self.signal(Signal::KILL);
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // The group may have ended already; that is what is wanted.
-            let _ended: rustix::io::Result<()> = kill_process_group(group, signal);
-        }
+        signal(self.child.id(), Signal::KILL);
+        LIVE.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.child.id());
     }
 }
 

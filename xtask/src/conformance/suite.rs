@@ -106,6 +106,8 @@ fn with_broker(
     let mut words = workspace.words();
     words.insert("host", broker.amqp.ip().to_string());
     words.insert("port", broker.amqp.port().to_string());
+    let tls_port = broker.tls.map(|address| address.port().to_string());
+    words.insert("tls_port", tls_port.unwrap_or_default());
     words.insert("url", format!("amqp://guest:guest@{}/%2f", broker.amqp));
     words.insert("admin", broker.admin.clone().unwrap_or_default());
     words.extend(
