@@ -198,7 +198,7 @@ pub enum IndexChange {
     Put {
         /// Where.
         keyspace: Keyspace,
-        /// At most 64 KiB.
+        /// At most 65,534 bytes.
         key: Vec<u8>,
         /// The new value.
         value: Vec<u8>,
@@ -207,7 +207,7 @@ pub enum IndexChange {
     Remove {
         /// Where.
         keyspace: Keyspace,
-        /// At most 64 KiB.
+        /// At most 65,534 bytes.
         key: Vec<u8>,
     },
 }

@@ -14,8 +14,8 @@ use sabir_core::storage::{IndexBatch, IndexChange, StorageError};
 
 use crate::fail::at_most;
 
-/// Longest key.
-const KEY_BYTES_MAX: u64 = u16::MAX as u64;
+/// Longest key: what the tree takes, less the byte that names the keyspace.
+const KEY_BYTES_MAX: u64 = u16::MAX as u64 - 1;
 
 /// Longest value.
 const VALUE_BYTES_MAX: u64 = 64 << 20;

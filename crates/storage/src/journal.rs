@@ -34,7 +34,7 @@ use crate::fail::{at_most, io_failure};
 pub struct JournalOptions {
     /// Length of a file, header included. A multiple of 4 KiB, at least 8 KiB. Default 64 MiB.
     pub file_bytes: u64,
-    /// Length of the very first file, so that an empty node starts at once. Default 4 MiB.
+    /// Length of the very first file, so that an empty node starts at once. Default 1 MiB.
     pub first_file_bytes: u64,
     /// How many zero-filled files wait, beside the one that is kept as reserve. Default 2.
     pub spares: usize,
@@ -46,7 +46,7 @@ impl Default for JournalOptions {
     fn default() -> Self {
         Self {
             file_bytes: 64 << 20,
-            first_file_bytes: 4 << 20,
+            first_file_bytes: 1 << 20,
             spares: 2,
             body_bytes_max: 512 << 20,
         }

@@ -1,6 +1,7 @@
-//! The index on disk: one `fjall` database, one of its keyspaces per [`Keyspace`].
+//! The index on disk: one `fjall` tree, in which the first byte of a key names the [`Keyspace`].
 //!
-//! Caches are small: the index is read at start and when something cold is touched.
+//! One tree, because making one costs a dozen syncs, which an empty node would wait for. Caches are
+//! small: the index is read at start and when something cold is touched.
 
 use std::path::Path;
 
@@ -11,16 +12,16 @@ use sabir_core::storage::{
 
 use super::ensure_bounded;
 
+const TREE: &str = "index";
 const CACHE_BYTES: u64 = 4 << 20;
-const MEMTABLE_BYTES: u64 = 4 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
 const JOURNAL_BYTES: u64 = 64 << 20;
 const OPEN_FILES: usize = 64;
 
 /// The index in a directory of its own.
 pub struct FjallIndex {
     database: Database,
-    /// In the order of [`Keyspace::ALL`].
-    trees: [Tree; Keyspace::ALL.len()],
+    tree: Tree,
 }
 
 impl FjallIndex {
@@ -33,25 +34,9 @@ impl FjallIndex {
             .worker_threads(1)
             .open()
             .map_err(failure)?;
-        let tree = |keyspace: Keyspace| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-            database.keyspace(keyspace.name(), options).map_err(failure)
-        };
-        let [catalog, state, runs, files, mark, deduplication] = Keyspace::ALL.map(tree);
-        let trees = [catalog?, state?, runs?, files?, mark?, deduplication?];
-        Ok(Self { database, trees })
-    }
-
-    fn tree(&self, keyspace: Keyspace) -> &Tree {
-        let [catalog, state, runs, files, mark, deduplication] = &self.trees;
-        match keyspace {
-            Keyspace::Catalog => catalog,
-            Keyspace::State => state,
-            Keyspace::Runs => runs,
-            Keyspace::Files => files,
-            Keyspace::Mark => mark,
-            Keyspace::Deduplication => deduplication,
-        }
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let tree = database.keyspace(TREE, options).map_err(failure)?;
+        Ok(Self { database, tree })
     }
 }
 
@@ -66,16 +51,18 @@ impl IndexStore for FjallIndex {
                     key,
                     value,
                 } => {
-                    write.insert(self.tree(keyspace), key, value);
+                    write.insert(&self.tree, within(keyspace, &key), value);
                 }
-                IndexChange::Remove { keyspace, key } => write.remove(self.tree(keyspace), key),
+                IndexChange::Remove { keyspace, key } => {
+                    write.remove(&self.tree, within(keyspace, &key));
+                }
             }
         }
         write.commit().map_err(failure)
     }
 
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let value = self.tree(keyspace).get(key).map_err(failure)?;
+        let value = self.tree.get(within(keyspace, key)).map_err(failure)?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -85,12 +72,28 @@ impl IndexStore for FjallIndex {
         prefix: &[u8],
         visitor: IndexVisitor<'_>,
     ) -> Result<(), StorageError> {
-        for entry in self.tree(keyspace).prefix(prefix) {
+        for entry in self.tree.prefix(within(keyspace, prefix)) {
             let (key, value) = entry.into_inner().map_err(failure)?;
-            visitor(&key, &value)?;
+            visitor(key.get(1..).unwrap_or_default(), &value)?;
         }
         Ok(())
     }
+}
+
+/// The key in the tree.
+fn within(keyspace: Keyspace, key: &[u8]) -> Vec<u8> {
+    let tag = match keyspace {
+        Keyspace::Catalog => b'c',
+        Keyspace::State => b's',
+        Keyspace::Runs => b'r',
+        Keyspace::Files => b'f',
+        Keyspace::Mark => b'm',
+        Keyspace::Deduplication => b'd',
+    };
+    let mut bytes = Vec::with_capacity(key.len() + 1);
+    bytes.push(tag);
+    bytes.extend_from_slice(key);
+    bytes
 }
 
 fn failure(error: fjall::Error) -> StorageError {
@@ -148,11 +151,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let index = FjallIndex::open(directory.path()).unwrap();
         let mut batch = IndexBatch::default();
-        batch.put(Keyspace::State, vec![0; 65_536], "");
+        batch.put(Keyspace::State, vec![0; 65_535], "");
         let refused = index.commit(batch);
         assert!(matches!(
             refused,
-            Err(StorageError::TooLarge { limit: 65_535, .. })
+            Err(StorageError::TooLarge { limit: 65_534, .. })
         ));
     }
 }
