@@ -10,32 +10,37 @@ mod reader;
 mod start;
 
 use journal::JournalSlot;
-use keeper::Keeper;
+use keeper::KeeperSignals;
 use reader::Reader;
 use sabir_core::{
     broker::{Broker, Effects, Fetch, Urgency},
     event::Event,
     id::SessionId,
-    journal::open::SealedBlock,
+    journal::SealedBlock,
     name::Name,
     request::Command,
     session::{Door, Outbox},
     storage::{Durability, FileNumber, Position, StoredRecord},
 };
 use sabir_transport::Clock;
+pub(crate) use start::{ShardOptions, StartError, Threads, start};
 use std::{
     collections::HashMap,
     mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError},
     time::Duration,
 };
-pub(crate) use start::{ShardOptions, StartError, Threads, start};
 
 /// Something for the core.
 enum Work {
     Commands(Vec<Command>),
     Attach(SessionId, Arc<dyn Outbox>),
-    Committed(Position, FileNumber),
+    Committed {
+        position: Position,
+        file: FileNumber,
+        /// The journal waits for the next block.
+        idle: bool,
+    },
     Fetched(Box<Fetch>, Option<Vec<StoredRecord>>),
     Blocked(Option<Name>),
 }
@@ -58,7 +63,7 @@ pub(crate) struct Shard {
     state: Mutex<State>,
     journal: JournalSlot,
     reader: Reader,
-    keeper: Keeper,
+    keeper: KeeperSignals,
     runner: Runner,
 }
 
@@ -130,13 +135,16 @@ impl Shard {
             for work in batch {
                 state.carry_out(now, work);
             }
-            let State { broker, effects, .. } = state;
+            let State {
+                broker, effects, ..
+            } = state;
             broker.tick(now, effects);
             broker.finish(now, effects);
             state.distribute();
             for fetch in state.effects.fetches.drain(..) {
                 self.reader.read(fetch);
             }
+            self.feed_journal(state);
         }
         self.feed_journal(state);
         if state.broker.is_volatile_heavy() {
@@ -154,27 +162,22 @@ impl Shard {
         }
     }
 
-    /// The journal has written a block and gets the next, if there is one.
+    /// The journal has written a block and gets the next, if the core is free and has one.
     fn written(&self, position: Position, file: FileNumber) -> Option<SealedBlock> {
-        lock(&self.inbox).push(Work::Committed(position, file));
         let next = match self.state.try_lock() {
-            Ok(mut state) => {
-                let next = state.next_block(self.clock.now());
-                state.journal_idle = next.is_none();
-                next
-            }
-            Err(TryLockError::Poisoned(_)) => None,
-            Err(TryLockError::WouldBlock) => {
-                let mut state = lock(&self.state);
-                let next = state.next_block(self.clock.now());
-                state.journal_idle = next.is_none();
-                next
-            }
+            Ok(mut state) => state.next_block(self.clock.now()),
+            Err(_) => None,
         };
-        if next.is_some() {
-            self.runner.poke(Poke::Run);
-        } else {
+        let idle = next.is_none();
+        lock(&self.inbox).push(Work::Committed {
+            position,
+            file,
+            idle,
+        });
+        if idle {
             self.run();
+        } else {
+            self.runner.poke(Poke::Run);
         }
         next
     }
@@ -214,11 +217,23 @@ impl State {
             }
             Work::Attach(session, outbox) => {
                 if let Some(reason) = &self.blocked {
-                    effects.events.push((session, Event::Blocked { reason: reason.clone() }));
+                    effects.events.push((
+                        session,
+                        Event::Blocked {
+                            reason: reason.clone(),
+                        },
+                    ));
                 }
                 self.outboxes.insert(session, outbox);
             }
-            Work::Committed(position, file) => self.broker.committed(position, file, effects),
+            Work::Committed {
+                position,
+                file,
+                idle,
+            } => {
+                self.journal_idle |= idle;
+                self.broker.committed(position, file, effects);
+            }
             Work::Fetched(fetch, records) => {
                 self.broker.fetched(now, &fetch, records, effects);
             }

@@ -2,3 +2,5 @@
 
 pub mod entry;
 pub(crate) mod open;
+
+pub use open::SealedBlock;

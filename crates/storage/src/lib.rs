@@ -7,8 +7,12 @@
 pub mod checksum;
 pub mod directory;
 pub mod disk;
+pub mod engine;
 pub mod extent;
 mod fail;
 mod fields;
 pub mod index;
+pub mod inspect;
 pub mod journal;
+pub mod salvage;
+pub mod verify;

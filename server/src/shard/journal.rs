@@ -1,12 +1,13 @@
 //! The thread that writes blocks.
 
-use super::{Shard, lock};
+use super::{Shard, keeper::Job, lock};
 use sabir_core::{
-    journal::open::SealedBlock,
+    journal::SealedBlock,
     storage::{Appended, Durability, FileNumber, Journal, Position, StorageError},
 };
 use sabir_storage::{disk::RealDisk, journal::LocalJournal};
 use std::{
+    mem,
     sync::{Condvar, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
@@ -21,6 +22,8 @@ struct Given {
     block: Option<SealedBlock>,
     /// Files before this one are no longer needed.
     first_needed: Option<FileNumber>,
+    /// What is written has to be synced.
+    sync: bool,
     stop: bool,
 }
 
@@ -42,6 +45,12 @@ impl JournalSlot {
     /// Files before `first_needed` may be used again.
     pub(super) fn trim(&self, first_needed: FileNumber) {
         lock(&self.given).first_needed = Some(first_needed);
+        self.changed.notify_one();
+    }
+
+    /// Brings what is written to stable storage.
+    pub(super) fn sync(&self) {
+        lock(&self.given).sync = true;
         self.changed.notify_one();
     }
 
@@ -72,12 +81,13 @@ impl JournalSlot {
         let mut given = self
             .changed
             .wait_while(given, |given| {
-                given.block.is_none() && given.first_needed.is_none() && !given.stop
+                given.block.is_none() && given.first_needed.is_none() && !given.sync && !given.stop
             })
             .unwrap_or_else(PoisonError::into_inner);
         Given {
             block: given.block.take(),
             first_needed: given.first_needed.take(),
+            sync: mem::take(&mut given.sync),
             stop: given.stop,
         }
     }
@@ -91,7 +101,7 @@ impl JournalSlot {
 pub(super) fn write_blocks(
     shard: &Shard,
     mut journal: LocalJournal<RealDisk>,
-    sealed: &mpsc::Sender<FileNumber>,
+    sealed: &mpsc::Sender<Job>,
 ) -> Result<LocalJournal<RealDisk>, StorageError> {
     shard.journal.durable(journal.durable());
     loop {
@@ -107,9 +117,13 @@ pub(super) fn write_blocks(
             }
             shard.journal.durable(journal.durable());
             if let Some(file) = appended.sealed {
-                let _: Result<(), mpsc::SendError<_>> = sealed.send(file);
+                let _: Result<(), mpsc::SendError<_>> = sealed.send(Job::Settle(file));
             }
             next = shard.written(appended.position, appended.file);
+        }
+        if given.sync || given.stop {
+            journal.sync()?;
+            shard.journal.durable(journal.durable());
         }
         if given.stop {
             return Ok(journal);

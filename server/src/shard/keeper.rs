@@ -2,13 +2,7 @@
 
 use super::{Shard, lock};
 use sabir_core::storage::{FileNumber, IndexStore, StorageError, Tier};
-use sabir_storage::{
-    disk::RealDisk,
-    engine,
-    extent::Extents,
-    index::FjallIndex,
-    journal::Spares,
-};
+use sabir_storage::{disk::RealDisk, engine, extent::Extents, index::FjallIndex, journal::Spares};
 use std::{
     sync::{
         Arc,
@@ -27,13 +21,22 @@ const STEP_BYTES: u64 = 1 << 20;
 /// How long a checkpoint waits for the journal before it looks whether all is well.
 const DURABLE_WAIT: Duration = Duration::from_millis(500);
 
+/// Work for the keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    /// A journal file is full.
+    Settle(FileNumber),
+    /// Save a last checkpoint and end.
+    Stop,
+}
+
 /// What the core asks of the keeper.
 #[derive(Default)]
-pub(super) struct Keeper {
+pub(super) struct KeeperSignals {
     volatile_heavy: AtomicBool,
 }
 
-impl Keeper {
+impl KeeperSignals {
     /// Records that are not journaled take too much memory.
     pub(super) fn move_volatile(&self) {
         self.volatile_heavy.store(true, Ordering::Relaxed);
@@ -52,20 +55,20 @@ pub(super) struct Files {
 /// How often the keeper looks whether volatile records have to move.
 const VOLATILE_PERIOD: Duration = Duration::from_millis(100);
 
-/// Serves until the journal is gone; then saves a last checkpoint.
+/// Serves until it is told to stop; then saves a last checkpoint.
 ///
 /// # Errors
 /// When the disk or the index fails.
 pub(super) fn serve(
     shard: &Shard,
     mut files: Files,
-    sealed: &mpsc::Receiver<FileNumber>,
+    jobs: &mpsc::Receiver<Job>,
 ) -> Result<(), StorageError> {
     let mut quiet = Duration::ZERO;
     loop {
         while files.spares.replenish()? {}
-        match sealed.recv_timeout(VOLATILE_PERIOD) {
-            Ok(file) => {
+        match jobs.recv_timeout(VOLATILE_PERIOD) {
+            Ok(Job::Settle(file)) => {
                 settle_file(shard, &mut files, file)?;
                 quiet = Duration::ZERO;
             }
@@ -79,7 +82,9 @@ pub(super) fn serve(
                     checkpoint(shard, &files)?;
                 }
             }
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+            Ok(Job::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return checkpoint(shard, &files);
+            }
         }
     }
 }
@@ -115,12 +120,14 @@ fn checkpoint(shard: &Shard, files: &Files) -> Result<(), StorageError> {
         checkpoint
     };
     shard.runner.poke(super::Poke::Run);
+    shard.journal.sync();
     while !shard
         .journal
         .wait_durable(checkpoint.position, DURABLE_WAIT)
     {
         lock(&shard.state).sync_wanted = true;
         shard.runner.poke(super::Poke::Run);
+        shard.journal.sync();
     }
     let index: &dyn IndexStore = &*files.index;
     engine::commit_checkpoint(index, &files.extents, checkpoint, files.first_needed)

@@ -20,7 +20,12 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new() -> (Self, mpsc::Receiver<Fetch>) {
         let (sender, receiver) = mpsc::channel();
-        (Self { fetches: Mutex::new(sender) }, receiver)
+        (
+            Self {
+                fetches: Mutex::new(sender),
+            },
+            receiver,
+        )
     }
 
     pub(super) fn read(&self, fetch: Fetch) {
