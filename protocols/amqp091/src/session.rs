@@ -138,15 +138,22 @@ impl AmqpSession {
         }
     }
 
-    /// Keeps input that came before the core has opened the namespace.
+    /// Keeps frames that came before the core has opened the namespace.
     fn hold(&mut self, now: Timestamp, input: &mut BytesMut) {
         let Phase::Opened { held } = &mut self.phase else {
             return;
         };
-        held.unsplit(input.split());
-        if held.len() > EARLY_INPUT_BYTES_MAX {
-            self.close_connection(now, Fault::from(Violation::EarlyInput), Ending::Immediate);
-        }
+        let fault = loop {
+            match self.frames.take(input) {
+                Ok(None) => return,
+                Ok(Some(frame)) => held.extend_from_slice(&frame),
+                Err(violation) => break Fault::from(violation),
+            }
+            if held.len() > EARLY_INPUT_BYTES_MAX {
+                break Fault::from(Violation::EarlyInput);
+            }
+        };
+        self.close_connection(now, fault, Ending::Immediate);
     }
 }
 

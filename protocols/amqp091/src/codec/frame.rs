@@ -67,8 +67,7 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// A reader for the handshake: `frame_bytes_max` holds until [`FrameReader::tune`], and every call takes one frame,
-    /// so that the frame after `tune-ok` is read with the limit that it set.
+    /// A reader for the handshake: every call takes one frame, because each may change how the next is read.
     pub const fn new(frame_bytes_max: u32) -> Self {
         Self {
             payload_max: frame_bytes_max,
@@ -76,12 +75,16 @@ impl FrameReader {
         }
     }
 
-    /// Sets the negotiated maximum frame size. From here on a call takes all complete frames.
+    /// Sets the negotiated maximum frame size.
     ///
     /// The limit applies to the payload alone: clients that forget the frame's own eight octets are common, and
     /// RabbitMQ lets them pass.
     pub const fn tune(&mut self, frame_bytes_max: u32) {
         self.payload_max = frame_bytes_max;
+    }
+
+    /// From here on a call takes all complete frames.
+    pub const fn batch(&mut self) {
         self.one_at_a_time = false;
     }
 
@@ -190,7 +193,7 @@ mod tests {
 
     fn tuned() -> FrameReader {
         let mut reader = FrameReader::new(4096);
-        reader.tune(4096);
+        reader.batch();
         reader
     }
 

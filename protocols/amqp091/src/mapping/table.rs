@@ -11,7 +11,7 @@ pub const ARGUMENTS_MAX: usize = 1024;
 
 /// The core's form of the arguments of a method, in memory of their own.
 pub fn arguments(table: FieldTable<'_>) -> Result<Table, Violation> {
-    let count = count_of(table.fields().map(|field| field.value));
+    let count = count_of(table);
     if count > ARGUMENTS_MAX {
         return Err(Violation::TooMany {
             what: "arguments",
@@ -67,14 +67,19 @@ fn text(bytes: &[u8]) -> Text {
     Text::from(Bytes::copy_from_slice(bytes))
 }
 
-fn count_of<'a>(values: impl Iterator<Item = FieldValue<'a>>) -> usize {
-    values
-        .map(|value| match value {
-            FieldValue::Table(table) => 1 + count_of(table.fields().map(|field| field.value)),
-            FieldValue::Array(array) => 1 + count_of(array.values()),
-            _ => 1,
-        })
+fn count_of(table: FieldTable<'_>) -> usize {
+    table
+        .fields()
+        .map(|field| count_of_value(field.value))
         .sum()
+}
+
+fn count_of_value(value: FieldValue<'_>) -> usize {
+    match value {
+        FieldValue::Table(table) => 1 + count_of(table),
+        FieldValue::Array(array) => 1 + array.values().map(count_of_value).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 #[cfg(test)]

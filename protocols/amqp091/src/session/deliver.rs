@@ -121,7 +121,6 @@ impl Channel {
             record.body,
             link.frame_bytes_max,
         );
-        link.output.delivered_bytes += delivery.cost();
         Ok(())
     }
 
@@ -139,11 +138,6 @@ impl Channel {
 impl Link {
     /// Makes a message that nobody here wants any more ready again.
     pub(super) fn give_back(&mut self, delivery: &Delivery) {
-        // The core counts what it hands out until it is told that it has left.
-        self.output.commands.push(Command::Written {
-            session: self.session,
-            bytes: delivery.cost(),
-        });
         if let Some(id) = delivery.id.filter(|_| !delivery.settled) {
             self.settle(Settlement {
                 log: id.log,

@@ -13,7 +13,7 @@ const FRAME_BYTES_MAX: u32 = 4096;
 pub(crate) fn exercise(bytes: &[u8]) {
     let _: Option<Greeting> = Greeting::take(&mut BytesMut::from(bytes));
     let mut reader = FrameReader::new(FRAME_BYTES_MAX);
-    reader.tune(FRAME_BYTES_MAX);
+    reader.batch();
     let mut input = BytesMut::from(bytes);
     while let Ok(Some(chunk)) = reader.take(&mut input) {
         assert!(chunk.len() + input.len() <= bytes.len());

@@ -16,7 +16,7 @@ const FRAME_BYTES_MAX: u32 = 4096;
 /// A reader as after `tune-ok`.
 fn reader() -> FrameReader {
     let mut reader = FrameReader::new(FRAME_BYTES_MAX);
-    reader.tune(FRAME_BYTES_MAX);
+    reader.batch();
     reader
 }
 
@@ -125,7 +125,7 @@ proptest! {
         let mut out = BytesMut::new();
         put_method(&mut out, 3, &consume);
         let mut reader = FrameReader::new(1 << 20);
-        reader.tune(1 << 20);
+        reader.batch();
         let chunk = reader.take(&mut out).unwrap().unwrap();
         let frame = Frames::new(&chunk).next().unwrap();
         prop_assert_eq!((frame.kind, frame.channel), (FrameKind::Method, 3));
@@ -156,7 +156,7 @@ proptest! {
         let mut out = BytesMut::new();
         put_content(&mut out, 1, &deliver("key"), &[0, 0], &body, max);
         let mut reader = FrameReader::new(max - 8);
-        reader.tune(max - 8);
+        reader.batch();
         let chunk = reader.take(&mut out).unwrap().unwrap();
         prop_assert!(out.is_empty());
         let pieces = Frames::new(&chunk).filter(|frame| frame.kind == FrameKind::Body).count();
