@@ -115,6 +115,9 @@ pub(crate) struct Connection {
     input: Input,
     output: Output,
     events: VecDeque<Event>,
+    /// Bytes of `events` when they were taken, and of those that came since.
+    events_bytes: u64,
+    waiting_bytes: u64,
     signals: Signals,
     timer: Timer,
     opened: Timestamp,
@@ -194,6 +197,8 @@ impl Connection {
             input: Input::default(),
             output: Output::default(),
             events: VecDeque::new(),
+            events_bytes: 0,
+            waiting_bytes: 0,
             signals: Signals::default(),
             timer: Timer::default(),
             opened: Timestamp(common.clock.now().0.saturating_sub(waited)),
@@ -225,8 +230,8 @@ impl Connection {
     fn serve(&mut self, context: &mut Context<'_>, now: Timestamp) -> Result<bool, Ending> {
         let mut moved = self.poll_away(context)?;
         moved |= self.take_events(now)?;
-        moved |= self.check_deadlines(now)?;
         moved |= self.poll_input(context, now)?;
+        moved |= self.check_deadlines(now)?;
         self.submit();
         moved |= self.output.poll_write(context, &mut self.stream)?;
         self.report_written();
@@ -256,28 +261,17 @@ impl Connection {
 
     /// Gives the session its events, as long as the peer takes what comes of them.
     fn take_events(&mut self, now: Timestamp) -> Result<bool, Ending> {
-        let outbox = &self.registration.outbox;
-        self.signals = if self.events.is_empty() {
-            outbox.take(&mut self.events)
-        } else {
-            outbox.signals()
-        };
-        if self.signals.overflowed {
-            return Err(Ending::TooSlow);
+        let mut moved = self.take_signals(now)?;
+        if self.events.is_empty() {
+            self.events_bytes = self.registration.outbox.take(&mut self.events);
         }
         let Seat::Here(session) = &mut self.seat else {
-            return Ok(false);
+            return Ok(moved);
         };
-        let mut moved = false;
-        if self.signals.stopping && !self.told_to_stop {
-            self.told_to_stop = true;
-            moved = true;
-            session.shutdown(now);
-            self.output.collect(&mut **session);
-        }
         let output_bytes_max = self.registration.shared.common.limits.output_bytes_max;
         while self.output.len() <= output_bytes_max && self.output.closing.is_none() {
             let Some(event) = self.events.pop_front() else {
+                self.events_bytes = 0;
                 break;
             };
             match event {
@@ -290,6 +284,33 @@ impl Connection {
             session.handle(now, event);
             self.output.collect(&mut **session);
         }
+        Ok(moved)
+    }
+
+    /// What must reach the session even while the peer takes nothing.
+    fn take_signals(&mut self, now: Timestamp) -> Result<bool, Ending> {
+        let outbox = &self.registration.outbox;
+        (self.signals, self.waiting_bytes) = outbox.signals();
+        if self.signals.overflowed {
+            return Err(Ending::TooSlow);
+        }
+        let Seat::Here(session) = &mut self.seat else {
+            return Ok(false);
+        };
+        let mut moved = false;
+        if self.signals.stopping && !self.told_to_stop {
+            self.told_to_stop = true;
+            session.shutdown(now);
+            moved = true;
+        }
+        if self.signals.disconnect
+            && let Some(disconnect) = outbox.take_disconnect()
+        {
+            self.signals.disconnect = false;
+            session.handle(now, disconnect);
+            moved = true;
+        }
+        self.output.collect(&mut **session);
         Ok(moved)
     }
 
@@ -331,14 +352,22 @@ impl Connection {
         Ok(moved)
     }
 
+    /// Whether input is read.
+    ///
+    /// A peer that does not take its deliveries is still read, so that its acknowledgements and
+    /// signs of life count; one that makes work and does not take the answers is not.
     fn may_read(&self) -> bool {
         let Seat::Here(session) = &self.seat else {
             return false;
         };
-        let limits = &self.common().limits;
+        let output_bytes_max = self.common().limits.output_bytes_max;
+        let answers_bytes_max = (output_bytes_max as u64).saturating_mul(4);
+        let answers_wait = self.output.len() > output_bytes_max
+            && self.events_bytes.saturating_add(self.waiting_bytes) > answers_bytes_max;
         self.input.wants_more()
             && self.output.closing.is_none()
-            && self.output.len() <= limits.output_bytes_max
+            && self.output.len() <= output_bytes_max.saturating_mul(2)
+            && !answers_wait
             && !(self.blocked && session.publishes())
     }
 
@@ -585,5 +614,19 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        assert!(
+            size_of::<Connection>() <= 640,
+            "{}",
+            size_of::<Connection>()
+        );
     }
 }

@@ -20,8 +20,8 @@ pub struct Limits {
     /// Most buffered input that a session has not made anything of; a session with larger frames
     /// than that is closed. Default 16 MiB.
     pub input_bytes_max: usize,
-    /// With more than this waiting for the peer to take it, neither input nor events are
-    /// processed. Default 1 MiB.
+    /// With more than this waiting for the peer to take it, no events are given to the session;
+    /// with twice as much, or when many events wait as well, no input either. Default 1 MiB.
     pub output_bytes_max: usize,
     /// Most bytes of events that wait for a session; a connection that lets more gather is closed
     /// as too slow. Default 64 MiB.

@@ -19,6 +19,8 @@ pub(crate) struct ConnectionOutbox {
 struct Inner {
     events: VecDeque<Event>,
     bytes: u64,
+    /// The wish that the session ends; it overtakes all other events.
+    disconnect: Option<Event>,
     overflowed: bool,
     stopping: bool,
     closed: bool,
@@ -32,6 +34,8 @@ pub(crate) struct Signals {
     pub(crate) overflowed: bool,
     /// The listener is being drained.
     pub(crate) stopping: bool,
+    /// Somebody wants the session to end.
+    pub(crate) disconnect: bool,
 }
 
 impl ConnectionOutbox {
@@ -42,19 +46,24 @@ impl ConnectionOutbox {
         }
     }
 
-    /// Moves all waiting events into `events`, which must be empty. From now until
-    /// [`ConnectionOutbox::park`], new events wake nobody.
-    pub(crate) fn take(&self, events: &mut VecDeque<Event>) -> Signals {
+    /// Moves all waiting events into `events`, which must be empty, and tells their bytes. From
+    /// now until [`ConnectionOutbox::park`], new events wake nobody.
+    pub(crate) fn take(&self, events: &mut VecDeque<Event>) -> u64 {
         let mut inner = self.lock();
         inner.waker = None;
-        inner.bytes = 0;
         std::mem::swap(events, &mut inner.events);
-        inner.signals()
+        std::mem::take(&mut inner.bytes)
     }
 
-    /// Signals without taking events.
-    pub(crate) fn signals(&self) -> Signals {
-        self.lock().signals()
+    /// What there is besides events, and the bytes of events that wait.
+    pub(crate) fn signals(&self) -> (Signals, u64) {
+        let inner = self.lock();
+        (inner.signals(), inner.bytes)
+    }
+
+    /// The wish that the session ends, once.
+    pub(crate) fn take_disconnect(&self) -> Option<Event> {
+        self.lock().disconnect.take()
     }
 
     /// Asks to be woken by the next event or signal. False when there are events already: take
@@ -98,6 +107,7 @@ impl Inner {
         Signals {
             overflowed: self.overflowed,
             stopping: self.stopping,
+            disconnect: self.disconnect.is_some(),
         }
     }
 }
@@ -116,7 +126,12 @@ impl Outbox for ConnectionOutbox {
             inner.events = VecDeque::new();
             events.clear();
         } else {
-            inner.events.extend(events.drain(..));
+            for event in events.drain(..) {
+                match event {
+                    Event::Disconnect { .. } => inner.disconnect = Some(event),
+                    _ => inner.events.push_back(event),
+                }
+            }
         }
         wake(inner);
     }

@@ -107,6 +107,34 @@ async fn deliveries_wait_for_a_slow_reader_and_are_reported_once_written() {
     assert_eq!(reported(), cost * count as u64);
 }
 
+#[tokio::test]
+async fn a_client_that_does_not_take_its_deliveries_is_still_heard() {
+    let broker = Broker::start(Limits {
+        events_bytes_max: u64::MAX,
+        ..Limits::default()
+    });
+    let mut client = broker.connect().await;
+    client.send(b"hello\n").await;
+    client.expect("hello").await;
+    let record = Bytes::from(vec![b'x'; 64 * 1024]);
+    let delivery = delivery(record);
+    let window = 3 * 1024 * 1024 / delivery.cost();
+    for _ in 0..200 {
+        broker
+            .notes
+            .deliver(vec![Event::Delivery(delivery.clone()); window as usize]);
+        let handled = broker.notes.handled.load(Ordering::SeqCst);
+        if stalled(|| broker.notes.handled.load(Ordering::SeqCst)).await < handled + window {
+            break;
+        }
+    }
+    let received = broker.notes.received.load(Ordering::SeqCst);
+    client.send(b"still here\n").await;
+    while broker.notes.received.load(Ordering::SeqCst) == received {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// The value at which a counter has stopped for a while.
 async fn stalled(counter: impl Fn() -> u64) -> u64 {
     let mut last = counter();

@@ -1,11 +1,13 @@
 //! How connections begin and end.
 
-use crate::toy::Toys;
+use crate::toy::{Toys, delivery};
 use crate::{Broker, Client, PATIENCE, free_port};
+use bytes::Bytes;
+use sabir_core::event::Event;
+use sabir_core::name::Name;
 use sabir_core::request::Command;
 use sabir_transport::{BindError, Clock, Limits, Transport};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -187,30 +189,27 @@ async fn draining_an_idle_listener_takes_no_time() {
 }
 
 #[tokio::test]
-async fn a_closed_session_does_not_wait_forever_for_its_last_bytes_to_be_taken() {
+async fn a_stuck_client_can_be_disconnected() {
     let broker = Broker::start(Limits {
         close_timeout: Duration::from_millis(200),
+        events_bytes_max: u64::MAX,
         ..Limits::default()
     });
     let mut client = broker.connect().await;
-    let line = [&[b'x'; 1023][..], b"\n"].concat();
-    while tokio::time::timeout(Duration::from_millis(300), client.send(&line))
-        .await
-        .is_ok()
-    {}
-    client.socket.get_mut().shutdown().await.unwrap();
-    let serving = &broker.serving;
-    let ended = async {
-        while serving.connections() > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let _open: Result<(), _> = tokio::time::timeout(Duration::from_millis(10), ended).await;
-    let received = broker.notes.received.load(Ordering::SeqCst);
-    assert!(received > 0);
-    let drained = broker.serving.drain(Duration::from_millis(100)).await;
-    assert_eq!(drained, 1);
-    broker.notes.closed(1).await;
+    client.send(b"hello\n").await;
+    client.expect("hello").await;
+    let record = Bytes::from(vec![b'x'; 1024 * 1024]);
+    let deliveries = vec![Event::Delivery(delivery(record)); 100];
+    broker.notes.deliver(deliveries);
+    let reason = Name::from_static("because");
+    broker.notes.deliver(vec![Event::Disconnect { reason }]);
+    let closed = broker.notes.closed(1);
+    tokio::time::timeout(PATIENCE, closed).await.unwrap();
+    while broker.serving.connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(broker.serving.drain(PATIENCE).await, 0);
+    drop(client);
 }
 
 #[tokio::test]

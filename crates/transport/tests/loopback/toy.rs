@@ -181,6 +181,7 @@ impl Session for Toy {
             }
             Event::Blocked { .. } => self.say(b"blocked"),
             Event::Unblocked => self.say(b"unblocked"),
+            Event::Disconnect { .. } => self.output.close = Some("disconnected".to_owned()),
             other => self.say(format!("{other:?}").as_bytes()),
         }
     }
