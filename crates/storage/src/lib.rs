@@ -11,6 +11,8 @@ pub mod engine;
 pub mod extent;
 mod fail;
 mod fields;
+#[cfg(test)]
+mod fuzz;
 pub mod index;
 pub mod inspect;
 pub mod journal;

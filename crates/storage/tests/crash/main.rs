@@ -13,6 +13,8 @@
 mod client;
 
 use client::{Model, Node};
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
 use sabir_core::storage::StorageError;
 use sabir_storage::disk::{Fault, SimDisk};
 use sabir_storage::index::SimIndex;
@@ -167,5 +169,48 @@ fn nothing_is_confirmed_after_a_failure() {
                 .clone()
                 .check(&Node::start(&disk, &index).unwrap());
         }
+    }
+}
+
+/// One step of a random workload.
+#[derive(Clone, Debug)]
+enum Step {
+    Append { logs: Vec<u64>, size: usize },
+    Sync,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let size = prop_oneof![4 => 0..500_usize, 3 => 500..9_000_usize, 1 => 9_000..40_000_usize];
+    let append = (btree_set(0..5_u64, 1..4), size).prop_map(|(logs, size)| Step::Append {
+        logs: logs.into_iter().collect(),
+        size,
+    });
+    vec(prop_oneof![2 => append, 1 => Just(Step::Sync)], 1..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn random_workloads_survive_power_cuts(
+        lives in vec((steps(), any::<u64>(), any::<u64>()), 1..4),
+    ) {
+        let mut disk = SimDisk::new();
+        let mut index = SimIndex::new(&disk);
+        let mut model = Model::default();
+        for (steps, operation, seed) in lives {
+            disk.inject(operation % (steps.len() as u64 * 8), Fault::PowerOff);
+            let life = Node::start(&disk, &index).and_then(|mut node| {
+                model.check(&node);
+                steps.iter().try_for_each(|step| match step {
+                    Step::Append { logs, size } => node.append(&mut model, logs, *size),
+                    Step::Sync => node.sync(&mut model),
+                })
+            });
+            drop(life);
+            disk = disk.after_power_cut(seed);
+            index = index.after_power_cut(&disk, seed);
+        }
+        model.check(&Node::start(&disk, &index).unwrap());
     }
 }
