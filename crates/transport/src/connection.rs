@@ -11,101 +11,33 @@ mod input;
 mod output;
 mod timer;
 
-use crate::admission::{Admission, Permit};
+use crate::admission::Permit;
+use crate::buffers;
 use crate::outbox::{ConnectionOutbox, Signals};
-use crate::rate::RateLimit;
-use crate::service::{NewConnection, Opened, Service, TlsFacts};
+use crate::service::{NewConnection, TlsFacts};
+use crate::shared::{Common, Registration, Shared};
 use crate::stream::Stream;
-use crate::{Clock, Limits, buffers};
 use input::Input;
 use output::Output;
 use sabir_core::event::Event;
-use sabir_core::id::{SessionId, Timestamp};
+use sabir_core::id::Timestamp;
 use sabir_core::request::Command;
-use sabir_core::session::{Door, Session};
+use sabir_core::session::Session;
 use sabir_security::Peer;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{io, mem};
 use timer::Timer;
-use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often a connection goes round before it lets others run.
 const ROUNDS_MAX: u32 = 8;
-
-/// What all connections of a broker share.
-pub(crate) struct Common {
-    pub(crate) clock: Clock,
-    pub(crate) limits: Limits,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) authentications: Arc<Semaphore>,
-    pub(crate) noise: RateLimit,
-}
-
-impl Common {
-    /// Writes a log line about a peer, unless there were many lately; it is told how many were
-    /// held back.
-    pub(crate) fn complain(&self, write: impl FnOnce(u64)) {
-        if let Some(held) = self.noise.pass() {
-            write(held);
-        }
-    }
-}
-
-/// What all connections of a listener share.
-pub(crate) struct Shared {
-    pub(crate) common: Arc<Common>,
-    service: Arc<dyn Service>,
-    live: Mutex<Live>,
-}
-
-#[derive(Default)]
-struct Live {
-    stopping: bool,
-    outboxes: HashMap<SessionId, Weak<ConnectionOutbox>>,
-}
-
-impl Shared {
-    pub(crate) fn new(common: Arc<Common>, service: Arc<dyn Service>) -> Self {
-        Self {
-            common,
-            service,
-            live: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn connections(&self) -> usize {
-        self.live().outboxes.len()
-    }
-
-    /// Tells all sessions, and those that are still to come, that the broker stops.
-    pub(crate) fn stop(&self) {
-        let mut live = self.live();
-        live.stopping = true;
-        for outbox in live.outboxes.values().filter_map(Weak::upgrade) {
-            outbox.stop();
-        }
-    }
-
-    fn enter(&self, id: SessionId, outbox: &Arc<ConnectionOutbox>) {
-        let mut live = self.live();
-        live.outboxes.insert(id, Arc::downgrade(outbox));
-        if live.stopping {
-            outbox.stop();
-        }
-    }
-
-    fn live(&self) -> std::sync::MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// One connection, to be polled until it is over.
 pub(crate) struct Connection {
@@ -132,9 +64,12 @@ pub(crate) struct Connection {
 enum Seat {
     Here(Box<dyn Session>),
     /// Checking a password, with the input that it was given.
-    Away(AbortOnDropHandle<Result<(Box<dyn Session>, Input), JoinError>>),
+    Away(AbortOnDropHandle<Returned>),
     Gone,
 }
+
+/// A session that comes back with what it has left of its input.
+type Returned = Result<(Box<dyn Session>, Input), JoinError>;
 
 /// How far along the connection is.
 enum Phase {
@@ -178,16 +113,15 @@ impl Connection {
         waited: Duration,
         permit: Permit,
     ) -> Self {
-        let common = &shared.common;
-        let outbox = Arc::new(ConnectionOutbox::new(common.limits.events_bytes_max));
-        let Opened { id, session, door } = shared.service.open(NewConnection {
+        let connection = |outbox: Arc<ConnectionOutbox>| NewConnection {
             peer_address,
             local_address,
             peer,
             tls,
-            outbox: Arc::<ConnectionOutbox>::clone(&outbox),
-        });
-        shared.enter(id, &outbox);
+            outbox,
+        };
+        let (registration, session) = shared.register(connection, permit);
+        let id = registration.id;
         tracing::debug!(connection = %id, peer = %peer_address, "connection opened");
         let waited = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -201,19 +135,12 @@ impl Connection {
             waiting_bytes: 0,
             signals: Signals::default(),
             timer: Timer::default(),
-            opened: Timestamp(common.clock.now().0.saturating_sub(waited)),
+            opened: Timestamp(shared.common.clock.now().0.saturating_sub(waited)),
             established: false,
             told_to_stop: false,
             blocked: false,
             peer: peer_address,
-            registration: Registration {
-                shared,
-                outbox,
-                id,
-                door,
-                closed: false,
-                _permit: permit,
-            },
+            registration,
         }
     }
 
@@ -584,37 +511,6 @@ impl Future for Connection {
 
 fn later(moment: Timestamp, duration: Duration) -> Timestamp {
     moment.after(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// The session's place with the core and the listener; given up when dropped, however the
-/// connection ends.
-struct Registration {
-    shared: Arc<Shared>,
-    outbox: Arc<ConnectionOutbox>,
-    id: SessionId,
-    door: Arc<dyn Door>,
-    closed: bool,
-    _permit: Permit,
-}
-
-impl Registration {
-    /// Ends the session for the core.
-    fn close(&mut self) {
-        if mem::replace(&mut self.closed, true) {
-            return;
-        }
-        self.outbox.close();
-        let session = self.id;
-        self.door.submit(&mut vec![Command::Close { session }]);
-        self.shared.live().outboxes.remove(&session);
-        self.shared.service.closed(session);
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        self.close();
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod listener;
 mod outbox;
 mod rate;
 mod service;
+mod shared;
 mod stream;
 mod tls;
 

@@ -1,9 +1,10 @@
 //! Bound addresses, the accept loop, and the end of it.
 
 use crate::admission::{Admission, Permit};
-use crate::connection::{Common, Connection, Shared};
+use crate::connection::Connection;
 use crate::rate::RateLimit;
 use crate::service::{Service, TlsFacts};
+use crate::shared::{Common, Shared};
 use crate::stream::Stream;
 use crate::tls::{Tls, TlsError, TlsFiles};
 use crate::{Clock, Limits};

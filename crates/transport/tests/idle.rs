@@ -1,5 +1,7 @@
 //! What idle connections cost.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it is wrong")]
+
 #[path = "loopback/toy.rs"]
 #[allow(dead_code, reason = "this suite needs only a part of the toys")]
 mod toy;
