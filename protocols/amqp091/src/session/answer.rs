@@ -90,7 +90,9 @@ impl AmqpSession {
                     channel.last_queue = name;
                 }
             }
-            (Answer::Addressed { name }, _) => link.send_declared(false, number, &name, 0, 1),
+            (Answer::Addressed { name, nowait }, _) => {
+                link.send_declared(nowait, number, &name, 0, 1)
+            }
             (Answer::Purged { nowait }, Response::Removed { messages }) if !nowait => {
                 link.send(
                     number,

@@ -27,7 +27,7 @@ pub(super) enum Answer {
     /// `queue.declare-ok`, unless `nowait`.
     Declared { nowait: bool },
     /// `queue.declare-ok` for an address of direct replies.
-    Addressed { name: Name },
+    Addressed { name: Name, nowait: bool },
     /// `queue.purge-ok` with the count.
     Purged { nowait: bool },
     /// `queue.delete-ok` with the count.

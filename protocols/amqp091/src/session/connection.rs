@@ -146,13 +146,20 @@ impl AmqpSession {
                 self.link.publishing.blocked = Some(reason);
                 self.link.tell_blocked();
             }
-            (_, Event::Unblocked) => self.link.tell_unblocked(),
+            (_, Event::Unblocked) => {
+                self.heartbeat.received(now);
+                self.link.tell_unblocked();
+            }
             (_, Event::Disconnect { reason }) => self.force_close(now, &reason),
         }
     }
 
-    /// Sends a heartbeat when one is due, and ends the connection when the client's did not come.
+    /// Sends a heartbeat when one is due, and ends the connection when the client's did not come. Those of a publisher
+    /// that is not read cannot have come.
     pub(super) fn beat(&mut self, now: Timestamp) {
+        if self.link.publishing.is_unread() {
+            self.heartbeat.received(now);
+        }
         match self.heartbeat.beat(now) {
             Beat::Rest => {}
             Beat::Send => put_heartbeat(&mut self.link.output.bytes),

@@ -35,6 +35,13 @@ pub(super) struct Publishing {
     pub(super) told: bool,
 }
 
+impl Publishing {
+    /// Whether the transport leaves the client's bytes where they are.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.active && self.blocked.is_some()
+    }
+}
+
 /// The part of a connection that every channel works with.
 pub(super) struct Link {
     pub(super) session: SessionId,

@@ -46,7 +46,10 @@ impl Channel {
     fn declare_queue(&mut self, link: &mut Link, declare: queue::Declare<'_>) -> Result<(), Fault> {
         let name = clean(declare.queue);
         if name.starts_with(REPLY_TO) {
-            let answer = Answer::Addressed { name: name.clone() };
+            let answer = Answer::Addressed {
+                name: name.clone(),
+                nowait: declare.nowait,
+            };
             link.request(
                 &mut self.lane,
                 queue::Declare::ID,

@@ -2,7 +2,7 @@
 
 use sabir_amqp091::Config;
 use sabir_amqp091::codec::method::{basic, channel, connection};
-use sabir_amqp091::codec::{FieldTable, FrameKind, Method, Table};
+use sabir_amqp091::codec::{FieldTable, FrameKind, Method, Properties, Table};
 use sabir_core::event::{Event, Response};
 use sabir_core::request::Request;
 use sabir_core::session::Session;
@@ -22,6 +22,30 @@ fn a_silent_server_sends_heartbeats_and_a_silent_client_is_closed() {
         script.closed().as_deref(),
         Some("missed heartbeats from client")
     );
+}
+
+#[test]
+fn a_publisher_that_is_not_read_is_not_missed() {
+    let mut script = Script::running();
+    script.open_channel(1);
+    let publish = basic::Publish {
+        ticket: 0,
+        exchange: "",
+        routing_key: "q",
+        mandatory: false,
+        immediate: false,
+    };
+    script.send_content(1, &publish, &Properties::default(), b"");
+    script.event(Event::Blocked {
+        reason: "low on disk".into(),
+    });
+    script.pass(600_000);
+    assert!(script.closed().is_none());
+    script.event(Event::Unblocked);
+    script.pass(100_000);
+    assert!(script.closed().is_none());
+    script.pass(60_000);
+    assert!(script.closed().is_some());
 }
 
 #[test]
