@@ -11,6 +11,8 @@
 
 pub mod certificate;
 mod entropy;
+#[cfg(test)]
+mod fuzz;
 pub mod password;
 mod pattern;
 mod principal;

@@ -197,5 +197,14 @@ impl<'a> Credentials<'a> {
     }
 }
 
+/// Reads a response as every mechanism that has something to read.
+#[cfg(test)]
+pub(crate) fn parse_all(response: &[u8]) {
+    let parsed = [plain::parse(response), amqplain::parse(response)];
+    for credentials in parsed.into_iter().flatten() {
+        assert!(credentials.name.len() + credentials.password.len() < response.len());
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -143,7 +143,6 @@ impl UserStore {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.snapshot.load().with(change)?;
         self.snapshot.store(Arc::new(next));
-        self.verified.clear();
         Ok(())
     }
 

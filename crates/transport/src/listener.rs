@@ -9,10 +9,10 @@ use crate::stream::Stream;
 use crate::tls::{Tls, TlsError, TlsFiles};
 use crate::{Clock, Limits};
 use sabir_security::Peer;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, mem};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -123,6 +123,7 @@ impl Listener {
             tls: self.tls.clone(),
             shared: Arc::clone(&shared),
             connections: JoinSet::new(),
+            starved: false,
             paused: false,
         };
         Serving {
@@ -171,6 +172,8 @@ struct AcceptLoop {
     tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
     connections: JoinSet<()>,
+    /// There is nothing left to accept connections with.
+    starved: bool,
     paused: bool,
 }
 
@@ -197,13 +200,18 @@ impl AcceptLoop {
 
     fn accepted(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
-            Ok((socket, peer)) => self.admit(socket, peer),
+            Ok((socket, peer)) => {
+                if mem::take(&mut self.starved) {
+                    tracing::info!("connections are accepted again");
+                }
+                self.admit(socket, peer);
+            }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 self.paused = true;
-                self.shared.common.complain(|held| {
-                    tracing::error!(%error, held, "cannot accept connections, pausing");
-                });
+                if !mem::replace(&mut self.starved, true) {
+                    tracing::error!(%error, "connections cannot be accepted; trying on");
+                }
             }
         }
     }

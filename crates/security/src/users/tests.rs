@@ -105,7 +105,7 @@ fn a_user_without_a_password_has_no_empty_one() {
 }
 
 #[test]
-fn a_verified_password_is_remembered_until_something_changes() {
+fn a_verified_password_is_remembered_until_it_changes() {
     let store = store();
     put(&store, "ann", &[]);
     assert!(!store.remembers("ann", b"test12"));
@@ -113,6 +113,16 @@ fn a_verified_password_is_remembered_until_something_changes() {
     assert!(store.remembers("ann", b"test12"));
     assert!(!store.remembers("ann", b"test13"));
     put(&store, "bob", &[]);
+    assert!(store.remembers("ann", b"test12"));
+    assert!(!store.remembers("bob", b"test12"));
+    let change = store.put_user(&UserSpec {
+        name: "ann",
+        credential: Credential::Password(b"test13"),
+        tags: &[],
+    });
+    store.apply(&change.unwrap()).unwrap();
+    assert!(!store.remembers("ann", b"test12"));
+    store.apply(&store.remove_user("ann").unwrap()).unwrap();
     assert!(!store.remembers("ann", b"test12"));
 }
 
