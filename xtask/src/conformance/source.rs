@@ -47,7 +47,7 @@ pub(super) fn unpack(source: &Source, cache: &Path, work: &Path) -> anyhow::Resu
             archive,
             sha256,
         } => {
-            download_pypi(&format!("{package}=={version}"), cache, &log)?;
+            download_pypi(package, version, cache, &log)?;
             verify(&cache.join(archive), sha256)?;
             extract(&cache.join(archive), work, &log)
         }
@@ -114,7 +114,7 @@ fn debian_mirror() -> anyhow::Result<String> {
         .context("apt-cache policy names no Debian mirror; run apt-get update first")
 }
 
-fn download_pypi(requirement: &str, cache: &Path, log: &Path) -> anyhow::Result<()> {
+fn download_pypi(package: &str, version: &str, cache: &Path, log: &Path) -> anyhow::Result<()> {
     let mut command = Command::new("python3");
     command
         .args([
@@ -124,11 +124,11 @@ fn download_pypi(requirement: &str, cache: &Path, log: &Path) -> anyhow::Result<
             "--quiet",
             "--no-deps",
             "--no-binary",
-            ":all:",
+            package,
             "--dest",
         ])
         .arg(cache)
-        .arg(requirement);
+        .arg(format!("{package}=={version}"));
     complete(&mut command, log, DOWNLOAD_LIMIT)
 }
 

@@ -1,0 +1,54 @@
+//! A consumer: notes every delivery, acknowledges it, and connects again after each kill.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_lite::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use tokio::sync::watch;
+
+use crate::ledger::Message;
+use crate::{Shared, queue_name};
+
+/// Deliveries in flight without an acknowledgement.
+const PREFETCH: u16 = 50;
+/// Time between two attempts to connect.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Consumes `queue` until `consuming` says otherwise.
+pub async fn run(shared: Shared, queue: u32, mut consuming: watch::Receiver<bool>) {
+    while *consuming.borrow() {
+        let mut ending = consuming.clone();
+        tokio::select! {
+            // The connection ends with the broker; the next one goes on.
+            _ended = consume(&shared, queue) => tokio::time::sleep(RETRY).await,
+            _changed = ending.wait_for(|consuming| !consuming) => {}
+        }
+        consuming.mark_unchanged();
+    }
+}
+
+async fn consume(shared: &Shared, queue: u32) -> lapin::Result<()> {
+    let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    let name = queue_name(queue);
+    channel
+        .queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), FieldTable::default())
+        .await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let mut deliveries = channel
+        .basic_consume(name.as_str().into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
+        .await?;
+    let mut last = BTreeMap::new();
+    while let Some(delivery) = deliveries.next().await {
+        let delivery = delivery?;
+        match Message::parse(&delivery.data) {
+            Some(message) => shared.note(|ledger| ledger.arrive(message, delivery.redelivered, &mut last)),
+            None => shared.note(|ledger| ledger.unreadable(&delivery.data)),
+        }
+        delivery.ack(BasicAckOptions::default()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! A publisher: a window of unconfirmed messages, and a new connection after each kill.
+//!
+//! It never publishes a message again: what was unconfirmed at a kill may or may not arrive, once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::publisher_confirm::PublisherConfirm;
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use tokio::sync::watch;
+
+use crate::ledger::Message;
+use crate::{Shared, queue_name};
+
+/// Messages in flight without a confirm.
+const WINDOW: usize = 100;
+/// Delivery mode of a message that must survive.
+const PERSISTENT: u8 = 2;
+/// Time between two attempts to connect.
+const RETRY: Duration = Duration::from_millis(10);
+/// Time without an answer after which a connection counts as dead.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// Publishes to `queue` until `publishing` says otherwise and the last confirm is in.
+pub async fn run(shared: Shared, queue: u32, publisher: u32, publishing: watch::Receiver<bool>) {
+    let mut sequence = 0;
+    while *publishing.borrow() {
+        // The connection ends with the broker; the next one goes on with the next message.
+        let _ended: lapin::Result<()> = publish(&shared, queue, publisher, &mut sequence, &publishing).await;
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn publish(
+    shared: &Shared,
+    queue: u32,
+    publisher: u32,
+    sequence: &mut u64,
+    publishing: &watch::Receiver<bool>,
+) -> lapin::Result<()> {
+    let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    let name = queue_name(queue);
+    channel
+        .queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), FieldTable::default())
+        .await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let mut window = VecDeque::new();
+    while *publishing.borrow() {
+        *sequence += 1;
+        let message = Message {
+            publisher,
+            sequence: *sequence,
+        };
+        shared.note(|ledger| ledger.send(message));
+        window.push_back((message, send(&channel, &name, message).await?));
+        if window.len() >= WINDOW {
+            settle(shared, window.pop_front()).await?;
+        }
+    }
+    while let Some(oldest) = window.pop_front() {
+        settle(shared, Some(oldest)).await?;
+    }
+    connection.close(200, "done".into()).await
+}
+
+async fn send(channel: &Channel, queue: &str, message: Message) -> lapin::Result<PublisherConfirm> {
+    channel
+        .basic_publish(
+            "".into(),
+            queue.into(),
+            BasicPublishOptions::default(),
+            message.body().as_bytes(),
+            BasicProperties::default().with_delivery_mode(PERSISTENT),
+        )
+        .await
+}
+
+async fn settle(shared: &Shared, oldest: Option<(Message, PublisherConfirm)>) -> lapin::Result<()> {
+    let Some((message, confirm)) = oldest else {
+        return Ok(());
+    };
+    // A confirm that never comes is a dead connection; the message counts as unconfirmed.
+    if let Ok(answer) = tokio::time::timeout(SILENCE, confirm).await
+        && answer?.is_ack()
+    {
+        shared.note(|ledger| ledger.confirm(message));
+    }
+    Ok(())
+}
