@@ -20,7 +20,7 @@ use sabir_core::storage::{
     ExtentFile, IndexStore, Keyspace, Run, StorageError, StoredRecord, Tier,
 };
 
-pub use self::settle::{OWN_FILE_BYTES, SettleWriter, Settled};
+pub use self::settle::{OWN_FILE_BYTES, SettleWriter, Settled, rewrite};
 pub use self::writer::{ExtentWriter, Finished};
 
 use self::open::OpenFiles;

@@ -136,6 +136,36 @@ impl<'a, D: Disk> SettleWriter<'a, D> {
     }
 }
 
+/// Copies the records of a file that `wanted` accepts, by log and offset, into new files of the same
+/// tier. The old file can go once the index refers to the new ones only.
+///
+/// # Errors
+/// When a chunk is damaged or the disk is full; nothing new is left behind then.
+pub fn rewrite<D: Disk>(
+    extents: &Extents<D>,
+    file: ExtentFile,
+    mut wanted: impl FnMut(u64, u64) -> bool,
+) -> Result<Settled, StorageError> {
+    let reader = extents.reader(file)?;
+    let mut settle = SettleWriter::new(extents, file.tier, OWN_FILE_BYTES);
+    for chunk in reader.chunks() {
+        for (
+            log,
+            StoredRecord {
+                offset,
+                meta,
+                bytes,
+            },
+        ) in reader.records(chunk)?
+        {
+            if wanted(log, offset) {
+                settle.add(log, offset, meta, bytes)?;
+            }
+        }
+    }
+    settle.finish()
+}
+
 impl<D: Disk> Drop for SettleWriter<'_, D> {
     fn drop(&mut self) {
         for file in &self.finished {

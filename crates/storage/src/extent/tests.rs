@@ -7,7 +7,7 @@ use sabir_core::storage::{
     ExtentFile, IndexBatch, IndexStore, RecordMeta, Run, StorageError, StoredRecord, Tier,
 };
 
-use super::{Extents, SettleWriter};
+use super::{Extents, SettleWriter, rewrite};
 use crate::checksum::Lineage;
 use crate::disk::{Disk, DiskFile, Fault, SimDisk};
 use crate::index::SimIndex;
@@ -199,6 +199,28 @@ fn a_settle_gives_large_logs_files_of_their_own() {
             .unwrap();
         assert_eq!(records.len() as u64, run.count);
     }
+}
+
+#[test]
+fn a_rewrite_keeps_what_is_wanted() {
+    let disk = SimDisk::new();
+    let extents = open(&disk);
+    let (file, _) = write(&extents, Tier::Durable);
+    let settled = rewrite(&extents, file, |log, offset| log == 2 && offset % 10 == 0).unwrap();
+    let [run] = settled.runs.as_slice() else {
+        panic!("{settled:?}")
+    };
+    let before = extents.read(file, 2, 0, u64::MAX).unwrap();
+    let after = extents.read(run.file, 2, 0, u64::MAX).unwrap();
+    let wanted: Vec<_> = before
+        .into_iter()
+        .filter(|record| record.offset % 10 == 0)
+        .collect();
+    assert_eq!(after, wanted);
+    assert!(disk.flip(&file.to_string(), 100, 1));
+    let damaged = rewrite(&open(&disk), file, |_, _| true);
+    assert!(matches!(damaged, Err(StorageError::Corrupt { .. })));
+    assert_eq!(extents.files(Tier::Durable).unwrap().len(), 2);
 }
 
 #[test]

@@ -130,9 +130,17 @@ impl<D: Disk> Spares<D> {
         self.disk.remove(&path).map_err(io_failure("remove", &path))
     }
 
-    /// A new file under a name that the next start removes.
+    /// A new file under a name that the next start removes. Does not try to fill a disk that has
+    /// no room for it.
     pub(super) fn create(&self, length: u64) -> Result<Taken, StorageError> {
         let path = format!("{DIRECTORY}/{:016x}{UNFINISHED}", self.number());
+        let free = self
+            .disk
+            .free_bytes()
+            .map_err(io_failure("free space of", DIRECTORY))?;
+        if free < length {
+            return Err(StorageError::DiskFull { bytes: length });
+        }
         match self.disk.create_zero_filled(&path, length) {
             Ok(_) => Ok(Taken {
                 path,

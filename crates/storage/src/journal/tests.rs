@@ -192,6 +192,25 @@ fn damage_before_durable_blocks_is_reported_with_its_place() {
 }
 
 #[test]
+fn a_block_of_another_history_does_not_continue_this_one() {
+    let (other, mut elsewhere) = fresh();
+    append(&mut elsewhere, b"one");
+    append(&mut elsewhere, b"two");
+    let (disk, mut journal) = fresh();
+    append(&mut journal, b"eno");
+    let path = "journal/0000000000000001.jnl";
+    let mut stale = [0; 4096];
+    other
+        .open(path)
+        .unwrap()
+        .read_at(&mut stale, 12288)
+        .unwrap();
+    disk.open(path).unwrap().write_at(&[&stale], 12288).unwrap();
+    let (.., bodies) = reopen(&disk, FIRST).unwrap();
+    assert_eq!(bodies, [(2, b"eno".to_vec())]);
+}
+
+#[test]
 fn closing_proves_the_last_block() {
     let (disk, mut journal) = fresh();
     append(&mut journal, b"one");
@@ -260,6 +279,13 @@ fn a_full_disk_refuses_new_data_and_lets_settlements_pass() {
     append(&mut journal, &[1; 16000]);
     let full = journal.append(&[2; 16000], Admission::Normal);
     assert!(matches!(full, Err(StorageError::DiskFull { .. })));
+    let operations = disk.operations();
+    assert!(!journal.spares().replenish().unwrap());
+    assert_eq!(
+        disk.operations(),
+        operations,
+        "a full disk is not filled further"
+    );
     let next = journal.next_position();
     let settled = journal.append(&[3; 8000], Admission::Reserve).unwrap();
     assert_eq!((settled.position, settled.file), (next, FileNumber(3)));

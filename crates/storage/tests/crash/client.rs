@@ -149,7 +149,9 @@ impl Node {
             runs.push(Run::from_entry(key, value)?);
             Ok(())
         })?;
+        let mut files: BTreeSet<_> = self.extents.files(Tier::Durable)?.into_iter().collect();
         for run in runs {
+            files.remove(&run.file);
             for record in self.extents.read(run.file, run.log, run.first, u64::MAX)? {
                 found
                     .entry((run.log, record.offset))
@@ -157,6 +159,7 @@ impl Node {
                     .push(record.bytes);
             }
         }
+        assert!(files.is_empty(), "nothing refers to {files:?}");
         Ok(found)
     }
 }

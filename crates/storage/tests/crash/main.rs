@@ -109,7 +109,7 @@ fn every_power_cut_is_survived_odd_operations() {
 #[test]
 fn recovery_can_be_interrupted_anywhere() {
     let operations = run(None).disk.operations();
-    for operation in (0..operations).step_by(3) {
+    for operation in (0..operations).step_by(5) {
         let cut = run(Some((operation, Fault::PowerOff)));
         let disk = cut.disk.after_power_cut(operation);
         let index = cut.index.after_power_cut(&disk, operation);
@@ -150,7 +150,7 @@ fn nothing_is_confirmed_after_a_failure() {
             panic!("operation {operation} cannot fail")
         };
         assert!(!matches!(first, StorageError::Poisoned { .. }));
-        for seed in 0..8 {
+        for seed in 0..4 {
             let disk = failed.disk.after_power_cut(seed);
             let index = failed.index.after_power_cut(&disk, seed);
             failed
