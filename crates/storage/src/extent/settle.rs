@@ -2,7 +2,9 @@
 //! all others share one.
 
 use bytes::Bytes;
-use sabir_core::storage::{ExtentFile, FileUsage, IndexBatch, RecordMeta, Run, StorageError, Tier};
+use sabir_core::storage::{
+    ExtentFile, FileUsage, IndexBatch, RecordMeta, Run, StorageError, StoredRecord, Tier,
+};
 
 use super::{ExtentWriter, Extents, Finished};
 use crate::disk::Disk;
