@@ -4,7 +4,7 @@ const { randomUUID } = require("node:crypto");
 const { once } = require("node:events");
 const amqp = require("amqplib");
 
-const URL = process.env.SABIR_AMQP_URL;
+const URL = process.env.CONFORMANCE_AMQP_URL;
 
 /** A connection that closes after the test, whatever became of it. */
 async function connect(test, options) {

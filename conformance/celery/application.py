@@ -13,7 +13,7 @@ SHARED = pathlib.Path(os.environ["CONFORMANCE_SHARED"])
 QUEUE = os.environ.get("CONFORMANCE_QUEUE", "work")
 QUEUE_TYPE = os.environ.get("CONFORMANCE_QUEUE_TYPE", "classic")
 
-app = Celery("conformance", broker=os.environ["SABIR_AMQP_URL"], backend=os.environ["CONFORMANCE_BACKEND"])
+app = Celery("conformance", broker=os.environ["CONFORMANCE_AMQP_URL"], backend=os.environ["CONFORMANCE_BACKEND"])
 app.conf.update(
     task_default_queue=QUEUE,
     task_default_queue_type=QUEUE_TYPE,

@@ -9,6 +9,7 @@ A command that has no translation fails and says so.
 import base64
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -32,17 +33,63 @@ def option(arguments, name, default):
 class Sabir:
     """Sabir's command line."""
 
-    def run(self, *arguments):
-        command = [os.environ["SABIR_BINARY"], *arguments, "--admin", os.environ["SABIR_ADMIN"]]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    def run(self, *arguments, answer=""):
+        command = [os.environ["CONFORMANCE_BINARY"], *arguments, "--url", "http://" + os.environ["CONFORMANCE_ADMIN"]]
+        return subprocess.run(command, check=True, input=answer, stdout=subprocess.PIPE, text=True).stdout
 
     def list_connections(self, _arguments):
         for connection in json.loads(self.run("connection", "list", "--json")):
-            port = connection["peer"].rsplit(":", 1)[1]
+            port = re.search(r":(\d+)", connection["description"]).group(1)
             print(f"{connection['id']}\t{port}")
 
     def close_connection(self, arguments):
         self.run("connection", "close", arguments[0], "--reason", arguments[1])
+
+    def add_user(self, arguments):
+        self.run("user", "set", arguments[0], "--new-password-file", "-", answer=arguments[1])
+
+    def delete_user(self, arguments):
+        self.run("user", "delete", arguments[0])
+
+    def set_user_tags(self, arguments):
+        user, *tags = arguments
+        self.run("user", "set", user, *([f"--tag={tag}" for tag in tags] or ["--no-tags"]))
+
+    def add_vhost(self, arguments):
+        self.run("namespace", "create", arguments[0])
+
+    def delete_vhost(self, arguments):
+        self.run("namespace", "delete", arguments[0])
+
+    def set_permissions(self, arguments):
+        vhost = option(arguments, "-p", "/")
+        user, configure, write, read = arguments
+        may = [f"--configure={configure}", f"--write={write}", f"--read={read}"]
+        self.run("permission", "set", user, "--namespace", vhost, *may)
+
+    def clear_permissions(self, arguments):
+        vhost = option(arguments, "-p", "/")
+        self.run("permission", "clear", arguments[0], "--namespace", vhost)
+
+    def set_topic_permissions(self, arguments):
+        vhost = option(arguments, "-p", "/")
+        user, exchange, write, read = arguments
+        may = [f"--write={write}", f"--read={read}"]
+        self.run("permission", "set-topic", user, exchange, "--namespace", vhost, *may)
+
+    def clear_topic_permissions(self, arguments):
+        vhost = option(arguments, "-p", "/")
+        for permission in json.loads(self.run("permission", "list-topic", "--json", "--namespace", vhost)):
+            if permission["user"] == arguments[0]:
+                self.run("permission", "clear-topic", arguments[0], permission["exchange"], "--namespace", vhost)
+
+    def set_policy(self, arguments):
+        priority = option(arguments, "--priority", "0")
+        kind = option(arguments, "--apply-to", "all")
+        self.run("policy", "set", *arguments, f"--priority={priority}", f"--applies-to={kind}")
+
+    def clear_policy(self, arguments):
+        self.run("policy", "delete", arguments[0])
 
 
 class RabbitMq:

@@ -61,7 +61,7 @@ def start():
 
 @pytest.fixture
 def channel():
-    connection = pika.BlockingConnection(pika.URLParameters(os.environ["SABIR_AMQP_URL"]))
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["CONFORMANCE_AMQP_URL"]))
     channel = connection.channel()
     for name in ("hello", "tasks", "rpc_queue"):
         channel.queue_delete(name)

@@ -27,7 +27,7 @@ pub struct Broker {
 impl Broker {
     /// Chooses a free address and a new data folder.
     pub fn new() -> anyhow::Result<Self> {
-        let binary = std::env::var_os("SABIR_BINARY").context("SABIR_BINARY names the broker")?;
+        let binary = std::env::var_os("CONFORMANCE_BINARY").context("CONFORMANCE_BINARY names the broker")?;
         let folder = tempfile::Builder::new().prefix("sabir-kill9-").tempdir()?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         Ok(Self {

@@ -3,7 +3,7 @@
 //! Publishers wait for confirms, consumers acknowledge; both reconnect after every kill. What they saw meets in the
 //! [`ledger`]. Results are printed as Rust's test harness prints them, one line per promise.
 //!
-//! Environment: `SABIR_BINARY` is the broker, `KILL9_CYCLES` how often it is killed (50).
+//! Environment: `CONFORMANCE_BINARY` is the broker, `KILL9_CYCLES` how often it is killed (50).
 
 mod broker;
 mod consumer;

@@ -6,7 +6,7 @@ import pika
 
 
 def connect():
-    return pika.BlockingConnection(pika.URLParameters(os.environ["SABIR_AMQP_URL"]))
+    return pika.BlockingConnection(pika.URLParameters(os.environ["CONFORMANCE_AMQP_URL"]))
 
 
 def consume(channel):
