@@ -17,6 +17,7 @@ mod output;
 mod permission;
 mod policy;
 mod queue;
+mod serve;
 mod status;
 mod user;
 
@@ -45,6 +46,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the broker
+    Serve(serve::Serve),
     /// Print, check or explain the configuration
     #[command(subcommand)]
     Config(configuration::Command),
@@ -111,6 +114,7 @@ impl<C: Subcommand> Administration<C> {
 /// Carries out what the command line says.
 pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
+        Command::Serve(command) => serve::run(command),
         Command::Config(command) => configuration::run(command),
         Command::Status(command) => command.run(status::run),
         Command::Queue(command) => command.run(queue::run),

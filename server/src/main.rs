@@ -2,8 +2,11 @@
 //!
 //! It is the composition root: the only crate that names all the others.
 
+mod administration;
 mod cli;
 mod config;
+mod serve;
+mod shard;
 
 use std::process::ExitCode;
 

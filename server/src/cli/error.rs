@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use sabir_admin::failure::Problem;
 
 use crate::config::load::ConfigError;
+use crate::serve::ServeError;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,8 @@ pub(crate) enum CliError {
     Usage(String),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
@@ -32,7 +35,7 @@ impl CliError {
     /// The documented exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Failed(_) | Self::File { .. } | Self::Output(_) => 1,
+            Self::Failed(_) | Self::Serve(_) | Self::File { .. } | Self::Output(_) => 1,
             Self::Usage(_) | Self::Config(_) => 2,
             Self::NotFound(_) => 3,
             Self::Denied(_) => 4,

@@ -2,8 +2,10 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::Targets;
 
 use super::section::{Value, quoted};
 
@@ -73,6 +75,24 @@ words! {
         CommonName = "common_name",
         /// The whole subject.
         DistinguishedName = "distinguished_name",
+    }
+}
+
+/// Which log lines are written: a level, and other levels for single modules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct LogLevel(pub(crate) String);
+
+impl Value for LogLevel {
+    const FORM: &'static str = "level, or levels by module";
+    const LITERAL: bool = true;
+
+    fn toml(&self) -> String {
+        quoted(&self.0)
+    }
+
+    fn fault(&self) -> Option<String> {
+        Targets::from_str(&self.0).err().map(|error| format!("{:?}: {error}", self.0))
     }
 }
 
@@ -203,6 +223,14 @@ mod tests {
             Count::AUTOMATIC
         );
         assert!(serde_json::from_str::<Count>("\"many\"").is_err());
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_a_fault() {
+        for good in ["info", "off", "warn,sabir_transport=debug"] {
+            assert_eq!(LogLevel(good.to_owned()).fault(), None, "{good}");
+        }
+        assert!(LogLevel("sabir=loud".to_owned()).fault().is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The sections that every listener shares the process with: what is kept, limited and written
 //! to the log.
 
-use super::choice::{Count, DataDirectory, DurabilityClass, LogFormat};
+use super::choice::{Count, DataDirectory, DurabilityClass, LogFormat, LogLevel};
 use super::listen::Listen;
 use super::section::section;
 use super::units::{ByteSize, TimeSpan};
@@ -64,10 +64,11 @@ section! {
         /// Largest frame before a client is authenticated.
         unauthenticated_frame_bytes_max: ByteSize = ByteSize::kib(4),
             in ByteSize::kib(4) => ByteSize::kib(64);
-        /// Messages sent to one connection and not yet taken by its socket; beyond it the connection
-        /// gets no more until it has read.
-        connection_outbox_bytes_max: ByteSize = ByteSize::mib(4),
-            in ByteSize::kib(64) => ByteSize::gib(1);
+        /// Messages on their way to one connection that its socket has not taken yet; beyond it the
+        /// connection gets no more.
+        connection_window_bytes: ByteSize = ByteSize::mib(1), in ByteSize::kib(64) => ByteSize::gib(1);
+        /// Queues in all namespaces.
+        queues_max: u32 = 1_000_000, in 1 => 100_000_000;
         /// Publishers are blocked when the process uses more than this part of the memory that the
         /// machine or its control group has.
         memory_fraction_max: f64 = 0.6, in 0.1 => 0.95;
@@ -81,7 +82,7 @@ section! {
         format: LogFormat = LogFormat::Text;
         /// `error`, `warn`, `info`, `debug`, `trace` or `off`, with exceptions by module if wanted:
         /// `info,sabir_transport=debug`.
-        level: String = "info".to_owned();
+        level: LogLevel = LogLevel("info".to_owned());
     }
 }
 
