@@ -62,7 +62,13 @@ impl Administration {
         alarms: Arc<Alarms>,
         listeners: BTreeMap<String, String>,
     ) -> Self {
-        Self { shard, sessions, accounts, alarms, listeners }
+        Self {
+            shard,
+            sessions,
+            accounts,
+            alarms,
+            listeners,
+        }
     }
 
     fn conversation(&self) -> Conversation {
@@ -71,12 +77,18 @@ impl Administration {
 
     /// Has the core do what needs no session.
     async fn administer(&self, request: AdminRequest) -> Result<Response, Failure> {
-        self.conversation().administer(request).await.map_err(|refusal| refused(&refusal))
+        self.conversation()
+            .administer(request)
+            .await
+            .map_err(|refusal| refused(&refusal))
     }
 
     async fn report(&self, what: Listing, namespace: Option<&str>) -> Result<Report, Failure> {
         let namespace = namespace.map(Name::from);
-        match self.administer(AdminRequest::List { what, namespace }).await? {
+        match self
+            .administer(AdminRequest::List { what, namespace })
+            .await?
+        {
             Response::Report(report) => Ok(*report),
             other => Err(unexpected(&other)),
         }
@@ -87,7 +99,9 @@ impl Administration {
     async fn session(&self, caller: &Caller, namespace: &str) -> Result<Conversation, Failure> {
         let mut conversation = self.conversation();
         let principal = Name::from(caller.principal.as_str());
-        let opened = conversation.open(namespace.into(), principal, DESCRIPTION.into()).await;
+        let opened = conversation
+            .open(namespace.into(), principal, DESCRIPTION.into())
+            .await;
         opened.map_err(|refusal| refused(&refusal))?;
         Ok(conversation)
     }
@@ -99,7 +113,10 @@ impl Administration {
         request: Request,
     ) -> Result<Response, Failure> {
         let mut session = self.session(caller, namespace).await?;
-        session.request(request).await.map_err(|refusal| refused(&refusal))
+        session
+            .request(request)
+            .await
+            .map_err(|refusal| refused(&refusal))
     }
 }
 
@@ -119,11 +136,14 @@ impl AdminBackend for Administration {
     async fn create_namespace(&self, name: &str) -> Result<(), Failure> {
         values::check_name("namespace", name)?;
         let name = Name::from(name);
-        self.administer(AdminRequest::CreateNamespace { name }).await.map(drop)
+        self.administer(AdminRequest::CreateNamespace { name })
+            .await
+            .map(drop)
     }
 
     async fn delete_namespace(&self, name: &str) -> Result<(), Failure> {
-        self.administer(AdminRequest::DeleteNamespace { name: name.into() }).await?;
+        self.administer(AdminRequest::DeleteNamespace { name: name.into() })
+            .await?;
         users::forget_namespace(self, name).await
     }
 
@@ -188,7 +208,12 @@ impl AdminBackend for Administration {
         bindings::list(self, namespace).await
     }
 
-    async fn bind(&self, caller: &Caller, namespace: &str, binding: Binding) -> Result<(), Failure> {
+    async fn bind(
+        &self,
+        caller: &Caller,
+        namespace: &str,
+        binding: Binding,
+    ) -> Result<(), Failure> {
         bindings::bind(self, caller, namespace, binding).await
     }
 
@@ -206,8 +231,10 @@ impl AdminBackend for Administration {
     }
 
     async fn close_connection(&self, id: u64, reason: &str) -> Result<(), Failure> {
-        let request =
-            AdminRequest::Disconnect { session: SessionId(id), reason: Name::from(reason) };
+        let request = AdminRequest::Disconnect {
+            session: SessionId(id),
+            reason: Name::from(reason),
+        };
         self.administer(request).await.map(drop)
     }
 
@@ -257,11 +284,7 @@ impl AdminBackend for Administration {
         users::set_topic_permission(self, user, exchange, rules).await
     }
 
-    async fn clear_topic_permission(
-        &self,
-        user: &str,
-        exchange: Place<'_>,
-    ) -> Result<(), Failure> {
+    async fn clear_topic_permission(&self, user: &str, exchange: Place<'_>) -> Result<(), Failure> {
         users::clear_topic_permission(self, user, exchange).await
     }
 

@@ -65,7 +65,10 @@ pub(crate) enum ServeError {
     #[error(transparent)]
     Listen(#[from] BindError),
     #[error("the administration API cannot listen on {address}: {source}")]
-    ListenAdmin { address: SocketAddr, source: io::Error },
+    ListenAdmin {
+        address: SocketAddr,
+        source: io::Error,
+    },
     #[error("the ready file {path} cannot be written: {source}")]
     ReadyFile { path: PathBuf, source: io::Error },
     #[error("storage has failed, and nothing is confirmed any more: {0}")]
@@ -77,7 +80,9 @@ pub(crate) enum ServeError {
 /// Runs the broker until it is told to stop.
 pub(crate) fn run(config: &Config, ready_file: Option<PathBuf>) -> Result<(), ServeError> {
     log::start(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(serve(config, ready_file));
     runtime.shutdown_timeout(Duration::from_millis(500));
     outcome
@@ -85,7 +90,11 @@ pub(crate) fn run(config: &Config, ready_file: Option<PathBuf>) -> Result<(), Se
 
 async fn serve(config: &Config, ready_file: Option<PathBuf>) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
-    let directory = config.data.directory.path().ok_or(ServeError::NoDataDirectory)?;
+    let directory = config
+        .data
+        .directory
+        .path()
+        .ok_or(ServeError::NoDataDirectory)?;
     let clock = Clock::start();
     let node = Node::start(config, directory.clone(), clock)?;
     let mut failure = node.failure.clone();
@@ -98,7 +107,9 @@ async fn serve(config: &Config, ready_file: Option<PathBuf>) -> Result<(), Serve
         running.print(&directory);
         running.until_stopped(&mut signals).await;
         tracing::info!("stopping: connections have to end");
-        running.drain(config.shutdown.drain_timeout.duration()).await;
+        running
+            .drain(config.shutdown.drain_timeout.duration())
+            .await;
         Ok(())
     };
     let outcome: Result<(), ServeError> = tokio::select! {
@@ -108,14 +119,20 @@ async fn serve(config: &Config, ready_file: Option<PathBuf>) -> Result<(), Serve
     let threads = node.threads;
     let stopped = tokio::task::spawn_blocking(move || threads.stop()).await;
     outcome?;
-    stopped.map_err(io::Error::from)?.map_err(ServeError::Stop)?;
+    stopped
+        .map_err(io::Error::from)?
+        .map_err(ServeError::Stop)?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Completes when storage has failed.
 async fn failed(failure: &mut watch::Receiver<Option<String>>) -> String {
-    let reason = failure.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+    let reason = failure
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|reason| reason.clone());
     match reason {
         Some(reason) => reason,
         None => std::future::pending().await,
@@ -145,8 +162,10 @@ impl Running {
         if let Some(listener) = &admin {
             addresses.insert(ADMIN.to_owned(), listener.local_addr()?);
         }
-        let addresses: BTreeMap<String, String> =
-            addresses.into_iter().map(|(name, address)| (name, address.to_string())).collect();
+        let addresses: BTreeMap<String, String> = addresses
+            .into_iter()
+            .map(|(name, address)| (name, address.to_string()))
+            .collect();
         let marks = Marks::new(config, directory.to_owned());
         let alarms = Arc::new(Alarms::start(Arc::clone(&node.shard), marks)?);
         let administration = Administration::new(
@@ -210,7 +229,9 @@ async fn bind_admin(config: &Config) -> Result<Option<TcpListener>, ServeError> 
         return Ok(None);
     };
     let bound = TcpListener::bind(address).await;
-    bound.map(Some).map_err(|source| ServeError::ListenAdmin { address, source })
+    bound
+        .map(Some)
+        .map_err(|source| ServeError::ListenAdmin { address, source })
 }
 
 fn serve_admin(

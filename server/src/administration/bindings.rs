@@ -19,7 +19,10 @@ pub(super) async fn list(
     let rows = rows(administration, namespace).await?;
     Ok(rows
         .into_iter()
-        .map(|(namespace, binding)| BindingRow { namespace, binding: shown(&binding) })
+        .map(|(namespace, binding)| BindingRow {
+            namespace,
+            binding: shown(&binding),
+        })
         .collect())
 }
 
@@ -28,9 +31,10 @@ async fn rows(
     namespace: Option<&str>,
 ) -> Result<Vec<(String, CoreBinding)>, Failure> {
     match administration.report(Listing::Bindings, namespace).await? {
-        Report::Bindings(rows) => {
-            Ok(rows.into_iter().map(|row| (row.namespace.to_string(), row.binding)).collect())
-        }
+        Report::Bindings(rows) => Ok(rows
+            .into_iter()
+            .map(|row| (row.namespace.to_string(), row.binding))
+            .collect()),
         _ => Ok(Vec::new()),
     }
 }
@@ -67,7 +71,10 @@ pub(super) async fn bind(
         routing_key: Subject::from_bytes(Bytes::from(binding.routing_key)),
         arguments,
     };
-    administration.request(caller, namespace, Request::Bind(binding)).await.map(drop)
+    administration
+        .request(caller, namespace, Request::Bind(binding))
+        .await
+        .map(drop)
 }
 
 /// Undoes the binding that is shown like this one. Its arguments may have types that JSON does
@@ -86,5 +93,8 @@ pub(super) async fn unbind(
             binding.source, binding.destination, binding.routing_key
         ))
     })?;
-    administration.request(caller, namespace, Request::Unbind(found)).await.map(drop)
+    administration
+        .request(caller, namespace, Request::Unbind(found))
+        .await
+        .map(drop)
 }

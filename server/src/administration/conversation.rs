@@ -48,7 +48,11 @@ impl Mailbox {
     async fn next(&self) -> Event {
         loop {
             let arrived = self.arrived.notified();
-            let event = self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let event = self
+                .events
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
             match event {
                 Some(event) => return event,
                 None => arrived.await,
@@ -63,7 +67,13 @@ impl Conversation {
         let session = sessions.next();
         let mailbox = Arc::new(Mailbox::default());
         shard.attach(session, Arc::<Mailbox>::clone(&mailbox));
-        Self { shard, session, mailbox, requests: 0, tickets: 0 }
+        Self {
+            shard,
+            session,
+            mailbox,
+            requests: 0,
+            tickets: 0,
+        }
     }
 
     /// Makes it a session of a principal in a namespace.
@@ -74,21 +84,34 @@ impl Conversation {
         description: Name,
     ) -> Result<(), Refusal> {
         let session = self.session;
-        self.submit(vec![Command::Open { session, namespace, principal, description }]);
+        self.submit(vec![Command::Open {
+            session,
+            namespace,
+            principal,
+            description,
+        }]);
         self.reply(RequestId(0)).await.map(drop)
     }
 
     /// Asks as the session's principal.
     pub(crate) async fn request(&mut self, request: Request) -> Result<Response, Refusal> {
         let (session, id) = (self.session, self.next_request());
-        self.submit(vec![Command::Request { session, id, request }]);
+        self.submit(vec![Command::Request {
+            session,
+            id,
+            request,
+        }]);
         self.reply(id).await
     }
 
     /// Asks as the broker itself.
     pub(crate) async fn administer(&mut self, request: AdminRequest) -> Result<Response, Refusal> {
         let (session, id) = (self.session, self.next_request());
-        self.submit(vec![Command::Administer { id, session, request }]);
+        self.submit(vec![Command::Administer {
+            id,
+            session,
+            request,
+        }]);
         self.reply(id).await
     }
 
@@ -103,7 +126,11 @@ impl Conversation {
         for request in requests {
             let id = self.next_request();
             ids.push(id);
-            commands.push(Command::Administer { id, session, request });
+            commands.push(Command::Administer {
+                id,
+                session,
+                request,
+            });
         }
         self.submit(commands);
         for id in ids {
@@ -116,8 +143,12 @@ impl Conversation {
     /// queue took it.
     pub(crate) async fn publish(&mut self, message: Message) -> Result<bool, Refusal> {
         self.tickets += 1;
-        let publish =
-            Publish { producer: PRODUCER, ticket: self.tickets, mandatory: true, message };
+        let publish = Publish {
+            producer: PRODUCER,
+            ticket: self.tickets,
+            mandatory: true,
+            message,
+        };
         let session = self.session;
         self.submit(vec![Command::Publish { session, publish }]);
         let mut routed = true;
@@ -154,10 +185,14 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        self.submit(vec![Command::Close { session: self.session }]);
+        self.submit(vec![Command::Close {
+            session: self.session,
+        }]);
     }
 }
 
 fn ended(reason: &Name) -> Refusal {
-    Refusal::Unavailable { reason: format!("the session was ended: {reason}") }
+    Refusal::Unavailable {
+        reason: format!("the session was ended: {reason}"),
+    }
 }

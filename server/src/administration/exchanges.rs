@@ -49,8 +49,14 @@ pub(super) async fn declare(
     spec.durable = declaration.durable;
     spec.auto_delete = declaration.auto_delete;
     spec.internal = declaration.internal;
-    let request = Request::DeclareExchange { name: Name::from(place.name), spec };
-    administration.request(caller, place.namespace, request).await.map(drop)
+    let request = Request::DeclareExchange {
+        name: Name::from(place.name),
+        spec,
+    };
+    administration
+        .request(caller, place.namespace, request)
+        .await
+        .map(drop)
 }
 
 /// Deletes an exchange that exists.
@@ -61,12 +67,23 @@ pub(super) async fn delete(
     conditions: DeleteConditions,
 ) -> Result<(), Failure> {
     if conditions.if_empty {
-        return Err(Failure::Invalid("an exchange holds no messages: if_empty is for queues".into()));
+        return Err(Failure::Invalid(
+            "an exchange holds no messages: if_empty is for queues".into(),
+        ));
     }
     let mut session = administration.session(caller, place.namespace).await?;
     let name = Name::from(place.name);
-    let found = session.request(Request::FindExchange { name: name.clone() }).await;
+    let found = session
+        .request(Request::FindExchange { name: name.clone() })
+        .await;
     found.map_err(|refusal| refused(&refusal))?;
-    let delete = Request::DeleteExchange { name, if_unused: conditions.if_unused };
-    session.request(delete).await.map_err(|refusal| refused(&refusal)).map(drop)
+    let delete = Request::DeleteExchange {
+        name,
+        if_unused: conditions.if_unused,
+    };
+    session
+        .request(delete)
+        .await
+        .map_err(|refusal| refused(&refusal))
+        .map(drop)
 }

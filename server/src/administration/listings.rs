@@ -6,8 +6,8 @@ use sabir_admin::api::overview::Overview;
 use sabir_admin::failure::Failure;
 use sabir_core::admin::{ConsumerRow, Listing, NamespaceRow, Report, SessionRow};
 
-use super::{Administration, DESCRIPTION};
 use super::queues::counters;
+use super::{Administration, DESCRIPTION};
 
 pub(super) async fn overview(administration: &Administration) -> Result<Overview, Failure> {
     let counts = match administration.report(Listing::Overview, None).await? {
@@ -29,9 +29,7 @@ pub(super) async fn overview(administration: &Administration) -> Result<Overview
     })
 }
 
-pub(super) async fn namespaces(
-    administration: &Administration,
-) -> Result<Vec<Namespace>, Failure> {
+pub(super) async fn namespaces(administration: &Administration) -> Result<Vec<Namespace>, Failure> {
     match administration.report(Listing::Namespaces, None).await? {
         Report::Namespaces(rows) => Ok(rows.into_iter().map(namespace).collect()),
         _ => Ok(Vec::new()),
@@ -43,7 +41,10 @@ fn namespace(row: NamespaceRow) -> Namespace {
         name: row.name.to_string(),
         queues: row.queues,
         connections: row.sessions,
-        limits: NamespaceLimits { queues_max: row.queues_max, connections_max: row.sessions_max },
+        limits: NamespaceLimits {
+            queues_max: row.queues_max,
+            connections_max: row.sessions_max,
+        },
     }
 }
 

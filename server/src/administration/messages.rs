@@ -34,7 +34,10 @@ pub(super) async fn publish(
 ) -> Result<Published, Failure> {
     let message = message(caller, namespace, publication)?;
     let mut session = administration.session(caller, namespace).await?;
-    let routed = session.publish(message).await.map_err(|refusal| refused(&refusal))?;
+    let routed = session
+        .publish(message)
+        .await
+        .map_err(|refusal| refused(&refusal))?;
     Ok(Published { routed })
 }
 
@@ -45,7 +48,10 @@ fn message(
 ) -> Result<CoreMessage, Failure> {
     check_length("the exchange's name", &publication.exchange)?;
     check_length("the routing key", &publication.routing_key)?;
-    let body = publication.payload.bytes().map_err(|error| Failure::Invalid(error.to_string()))?;
+    let body = publication
+        .payload
+        .bytes()
+        .map_err(|error| Failure::Invalid(error.to_string()))?;
     let content = Content {
         method: Route {
             exchange: Name::from(publication.exchange),
@@ -60,12 +66,17 @@ fn message(
         user: Name::from(caller.principal.as_str()),
         impersonates: false,
     };
-    let intake = Intake { place: &place, reply_address: None };
+    let intake = Intake {
+        place: &place,
+        reply_address: None,
+    };
     mapping::message::receive(content, intake).map_err(|violation| violated(&violation))
 }
 
 fn head(properties: &Properties) -> Result<Bytes, Failure> {
-    let expiration = properties.expiration_ms.map(|milliseconds| milliseconds.to_string());
+    let expiration = properties
+        .expiration_ms
+        .map(|milliseconds| milliseconds.to_string());
     let texts = [
         ("content_type", &properties.content_type),
         ("content_encoding", &properties.content_encoding),
@@ -85,7 +96,11 @@ fn head(properties: &Properties) -> Result<Bytes, Failure> {
         content_type: bytes_of(&properties.content_type),
         content_encoding: bytes_of(&properties.content_encoding),
         headers: (!properties.headers.is_empty()).then_some(headers),
-        delivery_mode: Some(if properties.persistent { PERSISTENT } else { TRANSIENT }),
+        delivery_mode: Some(if properties.persistent {
+            PERSISTENT
+        } else {
+            TRANSIENT
+        }),
         priority: properties.priority,
         correlation_id: bytes_of(&properties.correlation_id),
         reply_to: bytes_of(&properties.reply_to),
@@ -139,9 +154,10 @@ async fn peek(
     };
     match administration.administer(request).await? {
         Response::Report(report) => match *report {
-            Report::Messages(records) => {
-                records.iter().map(|record| shown(record, Past::default())).collect()
-            }
+            Report::Messages(records) => records
+                .iter()
+                .map(|record| shown(record, Past::default()))
+                .collect(),
             _ => Ok(Vec::new()),
         },
         other => Err(unexpected(&other)),
@@ -157,9 +173,19 @@ async fn take(
     let mut session = administration.session(caller, place.namespace).await?;
     let mut messages = Vec::new();
     for _ in 0..count {
-        let request = Request::Get { queue: place.name.into(), settled: true };
-        match session.request(request).await.map_err(|refusal| refused(&refusal))? {
-            Response::Got { delivery: Some(delivery), .. } => {
+        let request = Request::Get {
+            queue: place.name.into(),
+            settled: true,
+        };
+        match session
+            .request(request)
+            .await
+            .map_err(|refusal| refused(&refusal))?
+        {
+            Response::Got {
+                delivery: Some(delivery),
+                ..
+            } => {
                 messages.push(shown(&delivery.record, Past::of(&delivery))?);
             }
             Response::Got { delivery: None, .. } => break,
@@ -178,15 +204,23 @@ struct Past {
 
 impl Past {
     fn of(delivery: &Delivery) -> Self {
-        Self { redelivered: delivery.redelivered, attempts: delivery.attempts }
+        Self {
+            redelivered: delivery.redelivered,
+            attempts: delivery.attempts,
+        }
     }
 }
 
 fn shown(record: &Record, past: Past) -> Result<Message, Failure> {
     let unreadable = |what: String| Failure::Unavailable(format!("a stored message: {what}"));
-    let view = record.view().map_err(|error| unreadable(error.to_string()))?;
+    let view = record
+        .view()
+        .map_err(|error| unreadable(error.to_string()))?;
     let mut scratch = BytesMut::new();
-    let notes = Notes { attempts: past.attempts, stream_offset: None };
+    let notes = Notes {
+        attempts: past.attempts,
+        stream_offset: None,
+    };
     let head = mapping::message::head(&view, notes, &mut scratch);
     let properties = AmqpProperties::parse(head).map_err(|error| unreadable(error.to_string()))?;
     Ok(Message {
@@ -199,7 +233,8 @@ fn shown(record: &Record, past: Past) -> Result<Message, Failure> {
 }
 
 fn properties_of(properties: &AmqpProperties<'_>) -> Properties {
-    let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let text =
+        |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     Properties {
         persistent: properties.delivery_mode == Some(PERSISTENT),
         content_type: text(properties.content_type),
@@ -227,7 +262,10 @@ mod tests {
     use serde_json::json;
 
     fn caller() -> Caller {
-        Caller { principal: "anna".to_owned(), role: Role::Administrator }
+        Caller {
+            principal: "anna".to_owned(),
+            role: Role::Administrator,
+        }
     }
 
     fn publication(properties: Properties) -> Publication {
@@ -262,16 +300,20 @@ mod tests {
 
     #[test]
     fn a_message_may_not_carry_another_users_name() {
-        let properties =
-            Properties { user_id: Some("berta".to_owned()), ..Properties::default() };
+        let properties = Properties {
+            user_id: Some("berta".to_owned()),
+            ..Properties::default()
+        };
         let refused = message(&caller(), "/", publication(properties));
         assert!(matches!(refused, Err(Failure::Invalid(_))));
     }
 
     #[test]
     fn a_text_that_amqp_would_cut_off_is_refused() {
-        let properties =
-            Properties { message_id: Some("m".repeat(256)), ..Properties::default() };
+        let properties = Properties {
+            message_id: Some("m".repeat(256)),
+            ..Properties::default()
+        };
         let refused = message(&caller(), "/", publication(properties));
         assert!(matches!(refused, Err(Failure::Invalid(words)) if words.contains("message_id")));
     }

@@ -42,7 +42,10 @@ const APPLIES_TO: [(&str, AppliesTo); 6] = [
     ("all", AppliesTo::All),
     ("exchanges", AppliesTo::Exchanges),
     ("queues", AppliesTo::Queues),
-    ("classic_queues", AppliesTo::QueuesOfKind(QueueKind::Classic)),
+    (
+        "classic_queues",
+        AppliesTo::QueuesOfKind(QueueKind::Classic),
+    ),
     ("quorum_queues", AppliesTo::QueuesOfKind(QueueKind::Quorum)),
     ("streams", AppliesTo::QueuesOfKind(QueueKind::Stream)),
 ];
@@ -52,15 +55,18 @@ pub(super) async fn list(
     namespace: Option<&str>,
 ) -> Result<Vec<Policy>, Failure> {
     match administration.report(Listing::Policies, namespace).await? {
-        Report::Policies(rows) => {
-            Ok(rows.iter().map(|(namespace, policy)| shown(namespace, policy)).collect())
-        }
+        Report::Policies(rows) => Ok(rows
+            .iter()
+            .map(|(namespace, policy)| shown(namespace, policy))
+            .collect()),
         _ => Ok(Vec::new()),
     }
 }
 
 fn shown(namespace: &Name, policy: &CorePolicy) -> Policy {
-    let applies_to = APPLIES_TO.iter().find(|(_, applies_to)| *applies_to == policy.applies_to);
+    let applies_to = APPLIES_TO
+        .iter()
+        .find(|(_, applies_to)| *applies_to == policy.applies_to);
     Policy {
         namespace: namespace.to_string(),
         name: policy.name.to_string(),
@@ -81,7 +87,10 @@ pub(super) async fn set(
 ) -> Result<(), Failure> {
     check_name("policy", place.name)?;
     let change = PolicyChange::Set(policy(place.name, rule)?);
-    let request = AdminRequest::ChangePolicy { namespace: place.namespace.into(), change };
+    let request = AdminRequest::ChangePolicy {
+        namespace: place.namespace.into(),
+        change,
+    };
     administration.administer(request).await.map(drop)
 }
 
@@ -95,14 +104,24 @@ pub(super) async fn delete(
         .iter()
         .any(|policy| policy.name == place.name && policy.rule.operator == sort.operator);
     if !known {
-        let sort = if sort.operator { "operator policy" } else { "policy" };
+        let sort = if sort.operator {
+            "operator policy"
+        } else {
+            "policy"
+        };
         return Err(Failure::NotFound(format!(
             "no {sort} {:?} in namespace {:?}",
             place.name, place.namespace
         )));
     }
-    let change = PolicyChange::Remove { name: place.name.into(), operator: sort.operator };
-    let request = AdminRequest::ChangePolicy { namespace: place.namespace.into(), change };
+    let change = PolicyChange::Remove {
+        name: place.name.into(),
+        operator: sort.operator,
+    };
+    let request = AdminRequest::ChangePolicy {
+        namespace: place.namespace.into(),
+        change,
+    };
     administration.administer(request).await.map(drop)
 }
 
@@ -110,7 +129,11 @@ fn policy(name: &str, rule: PolicyRule) -> Result<CorePolicy, Failure> {
     let known = APPLIES_TO.iter().find(|(word, _)| *word == rule.applies_to);
     let (_, applies_to) = known.ok_or_else(|| {
         let words: Vec<&str> = APPLIES_TO.iter().map(|(word, _)| *word).collect();
-        Failure::Invalid(format!("applies_to {:?} is none of {}", rule.applies_to, words.join(", ")))
+        Failure::Invalid(format!(
+            "applies_to {:?} is none of {}",
+            rule.applies_to,
+            words.join(", ")
+        ))
     })?;
     if rule.definition.is_empty() {
         return Err(Failure::Invalid("the definition sets nothing".to_owned()));
@@ -134,16 +157,19 @@ fn alternate_exchange(definition: &Arguments) -> Result<Option<Name>, Failure> {
             check_length(ALTERNATE_EXCHANGE, name)?;
             Ok(Some(Name::from(name.as_str())))
         }
-        Some(other) => {
-            Err(Failure::Invalid(format!("{ALTERNATE_EXCHANGE} is the name of an exchange, not {other}")))
-        }
+        Some(other) => Err(Failure::Invalid(format!(
+            "{ALTERNATE_EXCHANGE} is the name of an exchange, not {other}"
+        ))),
     }
 }
 
 /// The settings for queues, checked like the arguments of a declaration.
 fn settings(name: &str, definition: &Arguments) -> Result<QueueSettings, Failure> {
     let mut arguments = Arguments::new();
-    for (key, value) in definition.iter().filter(|(key, _)| *key != ALTERNATE_EXCHANGE) {
+    for (key, value) in definition
+        .iter()
+        .filter(|(key, _)| *key != ALTERNATE_EXCHANGE)
+    {
         if !QUEUE_KEYS.contains(&key.as_str()) {
             return Err(Failure::Invalid(format!(
                 "{key:?} cannot be set by a policy; known are {ALTERNATE_EXCHANGE}, {}",
@@ -164,7 +190,8 @@ fn settings(name: &str, definition: &Arguments) -> Result<QueueSettings, Failure
         arguments: FieldTable::parse(&bytes).map_err(|violation| violated(&violation))?,
     };
     let spec = mapping::queue::spec(&declare, name, &mapping::Place::default());
-    spec.map(|spec| spec.settings).map_err(|violation| violated(&violation))
+    spec.map(|spec| spec.settings)
+        .map_err(|violation| violated(&violation))
 }
 
 #[cfg(test)]
@@ -216,6 +243,8 @@ mod tests {
     fn what_it_applies_to_is_one_of_the_known_words() {
         let mut rule = rule(json!({"expires": 1000}));
         rule.applies_to = "everything".to_owned();
-        assert!(matches!(policy("p", rule), Err(Failure::Invalid(words)) if words.contains("streams")));
+        assert!(
+            matches!(policy("p", rule), Err(Failure::Invalid(words)) if words.contains("streams"))
+        );
     }
 }

@@ -80,7 +80,10 @@ pub(super) async fn declare(
         generated_prefix: "",
         spec: spec(caller, place, declaration)?,
     };
-    administration.request(caller, place.namespace, request).await.map(drop)
+    administration
+        .request(caller, place.namespace, request)
+        .await
+        .map(drop)
 }
 
 fn spec(
@@ -133,14 +136,21 @@ pub(super) async fn delete(
 ) -> Result<u64, Failure> {
     let mut session = administration.session(caller, place.namespace).await?;
     let name = Name::from(place.name);
-    let found = session.request(Request::FindQueue { name: name.clone() }).await;
+    let found = session
+        .request(Request::FindQueue { name: name.clone() })
+        .await;
     found.map_err(|refusal| refused(&refusal))?;
     let delete = Request::DeleteQueue {
         name,
         if_unused: conditions.if_unused,
         if_empty: conditions.if_empty,
     };
-    removed(session.request(delete).await.map_err(|refusal| refused(&refusal))?)
+    removed(
+        session
+            .request(delete)
+            .await
+            .map_err(|refusal| refused(&refusal))?,
+    )
 }
 
 pub(super) async fn purge(
@@ -148,8 +158,14 @@ pub(super) async fn purge(
     caller: &Caller,
     place: Place<'_>,
 ) -> Result<u64, Failure> {
-    let request = Request::Purge { queue: Name::from(place.name) };
-    removed(administration.request(caller, place.namespace, request).await?)
+    let request = Request::Purge {
+        queue: Name::from(place.name),
+    };
+    removed(
+        administration
+            .request(caller, place.namespace, request)
+            .await?,
+    )
 }
 
 fn removed(response: Response) -> Result<u64, Failure> {

@@ -15,8 +15,15 @@ pub(super) async fn authenticate(
     administration: &Administration,
     credentials: Credentials<'_>,
 ) -> Result<Caller, Failure> {
-    let Credentials { name, password, address } = credentials;
-    let checked = administration.accounts.authenticate(name, password, address).await;
+    let Credentials {
+        name,
+        password,
+        address,
+    } = credentials;
+    let checked = administration
+        .accounts
+        .authenticate(name, password, address)
+        .await;
     let principal = checked.map_err(unchanged)?.map_err(|failure| {
         tracing::warn!(%address, %failure, "administration refused");
         Failure::Unauthenticated
@@ -26,7 +33,10 @@ pub(super) async fn authenticate(
             "user {name:?} has neither the tag administrator nor the tag monitoring"
         ))
     })?;
-    Ok(Caller { principal: principal.name.to_string(), role })
+    Ok(Caller {
+        principal: principal.name.to_string(),
+        role,
+    })
 }
 
 fn role(roles: Roles) -> Option<Role> {
@@ -41,7 +51,13 @@ fn role(roles: Roles) -> Option<Role> {
 
 pub(super) fn list(administration: &Administration) -> Vec<User> {
     let users = administration.accounts.store().users();
-    users.into_iter().map(|user| User { name: user.name.to_string(), tags: user.tags }).collect()
+    users
+        .into_iter()
+        .map(|user| User {
+            name: user.name.to_string(),
+            tags: user.tags,
+        })
+        .collect()
 }
 
 pub(super) async fn put(
@@ -50,33 +66,48 @@ pub(super) async fn put(
     change: UserChange,
 ) -> Result<(), Failure> {
     let existing = administration.accounts.store().user(name);
-    let tags = change.tags.clone().or_else(|| existing.map(|user| user.tags)).unwrap_or_default();
+    let tags = change
+        .tags
+        .clone()
+        .or_else(|| existing.map(|user| user.tags))
+        .unwrap_or_default();
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     let credential = credential(&change)?;
-    let spec = UserSpec { name, credential, tags: &tags };
-    let changed = administration.accounts.change(|store| store.put_user(&spec)).await;
+    let spec = UserSpec {
+        name,
+        credential,
+        tags: &tags,
+    };
+    let changed = administration
+        .accounts
+        .change(|store| store.put_user(&spec))
+        .await;
     changed.map_err(unchanged)
 }
 
 fn credential(change: &UserChange) -> Result<Credential<'_>, Failure> {
     match (&change.password, &change.password_hash) {
-        (Some(_), Some(_)) => {
-            Err(Failure::Invalid("give either a password or its hash, not both".to_owned()))
-        }
+        (Some(_), Some(_)) => Err(Failure::Invalid(
+            "give either a password or its hash, not both".to_owned(),
+        )),
         (Some(password), None) => Ok(Credential::Password(password.as_bytes())),
         (None, Some(hash)) => {
             let algorithm = change.hashing_algorithm.as_deref().ok_or_else(|| {
                 Failure::Invalid("hashing_algorithm says how the hash was made".to_owned())
             })?;
             let hash = PasswordHash::parse(algorithm, hash);
-            hash.map(Credential::Hash).map_err(|error| Failure::Invalid(error.to_string()))
+            hash.map(Credential::Hash)
+                .map_err(|error| Failure::Invalid(error.to_string()))
         }
         (None, None) => Ok(Credential::Keep),
     }
 }
 
 pub(super) async fn delete(administration: &Administration, name: &str) -> Result<(), Failure> {
-    let changed = administration.accounts.change(|store| store.remove_user(name)).await;
+    let changed = administration
+        .accounts
+        .change(|store| store.remove_user(name))
+        .await;
     changed.map_err(unchanged)
 }
 
@@ -110,7 +141,10 @@ pub(super) async fn set_permission(
         write: rules.write,
         read: rules.read,
     };
-    let changed = administration.accounts.change(|store| store.set_permission(&permission)).await;
+    let changed = administration
+        .accounts
+        .change(|store| store.set_permission(&permission))
+        .await;
     changed.map_err(unchanged)
 }
 
@@ -119,8 +153,10 @@ pub(super) async fn clear_permission(
     user: &str,
     namespace: &str,
 ) -> Result<(), Failure> {
-    let changed =
-        administration.accounts.change(|store| store.clear_permission(namespace, user)).await;
+    let changed = administration
+        .accounts
+        .change(|store| store.clear_permission(namespace, user))
+        .await;
     changed.map_err(unchanged)
 }
 
@@ -132,7 +168,10 @@ pub(super) fn topic_permissions(administration: &Administration) -> Vec<TopicPer
             user: permission.user,
             namespace: permission.namespace,
             exchange: permission.exchange,
-            rules: TopicRules { write: permission.write, read: permission.read },
+            rules: TopicRules {
+                write: permission.write,
+                read: permission.read,
+            },
         })
         .collect()
 }
@@ -151,8 +190,10 @@ pub(super) async fn set_topic_permission(
         write: rules.write,
         read: rules.read,
     };
-    let changed =
-        administration.accounts.change(|store| store.set_topic_permission(&permission)).await;
+    let changed = administration
+        .accounts
+        .change(|store| store.set_topic_permission(&permission))
+        .await;
     changed.map_err(unchanged)
 }
 
@@ -172,8 +213,10 @@ pub(super) async fn forget_namespace(
     administration: &Administration,
     namespace: &str,
 ) -> Result<(), Failure> {
-    let changed =
-        administration.accounts.change(|store| Ok(store.remove_namespace(namespace))).await;
+    let changed = administration
+        .accounts
+        .change(|store| Ok(store.remove_namespace(namespace)))
+        .await;
     changed.map_err(unchanged)
 }
 
@@ -210,9 +253,14 @@ mod tests {
             ..UserChange::default()
         };
         assert!(credential(&both).is_err());
-        let without_algorithm =
-            UserChange { password_hash: Some("h".to_owned()), ..UserChange::default() };
+        let without_algorithm = UserChange {
+            password_hash: Some("h".to_owned()),
+            ..UserChange::default()
+        };
         assert!(credential(&without_algorithm).is_err());
-        assert!(matches!(credential(&UserChange::default()), Ok(Credential::Keep)));
+        assert!(matches!(
+            credential(&UserChange::default()),
+            Ok(Credential::Keep)
+        ));
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<(), Failure> {
 /// Refuses a text that is too long for a property or a name.
 pub(super) fn check_length(what: &str, text: &str) -> Result<(), Failure> {
     if text.len() > NAME_BYTES_MAX {
-        return Err(Failure::Invalid(format!("{what} is longer than {NAME_BYTES_MAX} bytes")));
+        return Err(Failure::Invalid(format!(
+            "{what} is longer than {NAME_BYTES_MAX} bytes"
+        )));
     }
     Ok(())
 }
@@ -71,7 +73,9 @@ fn to_amqp(value: &Json) -> Result<AmqpValue, Failure> {
 
 /// The core's table as JSON. Of entries with one name the last is shown.
 pub(super) fn to_json(table: &Table) -> Arguments {
-    let entries = table.iter().map(|(name, value)| (name.to_string(), value_to_json(value)));
+    let entries = table
+        .iter()
+        .map(|(name, value)| (name.to_string(), value_to_json(value)));
     entries.collect()
 }
 
@@ -115,7 +119,11 @@ fn decimal(scale: u8, value: i32) -> String {
     let digits = format!("{:0width$}", value.unsigned_abs());
     let sign = if value < 0 { "-" } else { "" };
     let (whole, fraction) = digits.split_at(digits.len() - usize::from(scale));
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    if fraction.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

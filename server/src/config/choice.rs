@@ -92,7 +92,9 @@ impl Value for LogLevel {
     }
 
     fn fault(&self) -> Option<String> {
-        Targets::from_str(&self.0).err().map(|error| format!("{:?}: {error}", self.0))
+        Targets::from_str(&self.0)
+            .err()
+            .map(|error| format!("{:?}: {error}", self.0))
     }
 }
 

@@ -12,8 +12,8 @@ use sabir_core::name::Name;
 use sabir_core::refusal::Refusal;
 use sabir_security::users::{Credential, DEFAULT_USER, DocumentError, UserSpec};
 use sabir_security::{
-    Change, EntropyError, Failure, Peer, Permission, Principal, Refused, StoreConfig, SystemEntropy,
-    UserStore,
+    Change, EntropyError, Failure, Peer, Permission, Principal, Refused, StoreConfig,
+    SystemEntropy, UserStore,
 };
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::{JoinError, spawn_blocking};
@@ -79,7 +79,10 @@ impl Accounts {
     ) -> Result<Self, AccountError> {
         let documents = shard.with(|broker| {
             let ours = broker.documents().filter_map(|(key, value)| {
-                Some((key.strip_prefix(KEY_PREFIX.as_bytes())?.to_vec(), value.to_vec()))
+                Some((
+                    key.strip_prefix(KEY_PREFIX.as_bytes())?.to_vec(),
+                    value.to_vec(),
+                ))
             });
             ours.collect::<Vec<_>>()
         });
@@ -107,9 +110,12 @@ impl Accounts {
     pub(super) async fn prepare(&self, config: &Config) -> Result<(), AccountError> {
         let name = Name::from(FIRST_NAMESPACE);
         let mut conversation = self.conversation();
-        conversation.administer(AdminRequest::CreateNamespace { name }).await?;
+        conversation
+            .administer(AdminRequest::CreateNamespace { name })
+            .await?;
         if self.store.is_empty() && config.security.guest {
-            self.change(|store| store.bootstrap(FIRST_NAMESPACE)).await?;
+            self.change(|store| store.bootstrap(FIRST_NAMESPACE))
+                .await?;
         }
         for (name, user) in &config.security.users {
             if self.store.user(name).is_none() {
@@ -124,12 +130,24 @@ impl Accounts {
         let password = user
             .password
             .reveal()
-            .map_err(|source| AccountError::Secret { user: name.to_owned(), source })?;
+            .map_err(|source| AccountError::Secret {
+                user: name.to_owned(),
+                source,
+            })?;
         let tags: Vec<&str> = user.tags.iter().map(String::as_str).collect();
         let credential = Credential::Password(password.as_bytes());
-        self.change(|store| store.put_user(&UserSpec { name, credential, tags: &tags })).await?;
+        self.change(|store| {
+            store.put_user(&UserSpec {
+                name,
+                credential,
+                tags: &tags,
+            })
+        })
+        .await?;
         for namespace in &user.namespaces {
-            let request = AdminRequest::CreateNamespace { name: Name::from(namespace.as_str()) };
+            let request = AdminRequest::CreateNamespace {
+                name: Name::from(namespace.as_str()),
+            };
             self.conversation().administer(request).await?;
             let everything = || ".*".to_owned();
             let permission = Permission {
@@ -139,7 +157,8 @@ impl Accounts {
                 write: everything(),
                 read: everything(),
             };
-            self.change(|store| store.set_permission(&permission)).await?;
+            self.change(|store| store.set_permission(&permission))
+                .await?;
         }
         Ok(())
     }
@@ -156,7 +175,9 @@ impl Accounts {
             key: Name::from(format!("{KEY_PREFIX}{}", write.key)),
             value: write.value.clone().map(Bytes::from),
         });
-        self.conversation().administer_all(requests.collect()).await?;
+        self.conversation()
+            .administer_all(requests.collect())
+            .await?;
         self.store.apply(&change)?;
         Ok(())
     }

@@ -56,8 +56,9 @@ impl Marks {
         let memory = machine::memory_bytes();
         Self {
             directory,
-            memory_bytes_max: memory
-                .map_or(u64::MAX, |bytes| part(bytes, config.limits.memory_fraction_max)),
+            memory_bytes_max: memory.map_or(u64::MAX, |bytes| {
+                part(bytes, config.limits.memory_fraction_max)
+            }),
             record_bytes_max: config.storage.memtable_bytes_max.bytes(),
             free_bytes_min: config.storage.free_disk_bytes_min.bytes(),
             free_fraction_min: config.storage.free_disk_fraction_min,
@@ -65,7 +66,8 @@ impl Marks {
     }
 
     fn free_bytes_needed(&self, room: DiskRoom) -> u64 {
-        self.free_bytes_min.max(part(room.total, self.free_fraction_min))
+        self.free_bytes_min
+            .max(part(room.total, self.free_fraction_min))
     }
 }
 
@@ -97,17 +99,27 @@ impl Alarms {
     /// Starts the watch.
     pub(super) fn start(shard: Arc<Shard>, marks: Marks) -> io::Result<Self> {
         let raised = Arc::new(Raised::default());
-        let watch = thread::Builder::new().name("sabir-alarms".to_owned()).spawn({
-            let raised = Arc::clone(&raised);
-            move || watch(&shard, &marks, &raised)
-        })?;
-        Ok(Self { raised, watch: Some(watch) })
+        let watch = thread::Builder::new()
+            .name("sabir-alarms".to_owned())
+            .spawn({
+                let raised = Arc::clone(&raised);
+                move || watch(&shard, &marks, &raised)
+            })?;
+        Ok(Self {
+            raised,
+            watch: Some(watch),
+        })
     }
 
     /// What is short now, in words.
     pub(crate) fn raised(&self) -> Vec<String> {
-        let mut words: Vec<String> =
-            self.raised.lock().shortages.iter().map(ToString::to_string).collect();
+        let mut words: Vec<String> = self
+            .raised
+            .lock()
+            .shortages
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         words.dedup();
         words
     }
@@ -146,7 +158,9 @@ fn watch(shard: &Shard, marks: &Marks, raised: &Raised) {
             raised.lock().shortages = now;
         }
         let state = raised.lock();
-        let waited = raised.stopped.wait_timeout_while(state, PERIOD, |state| !state.stop);
+        let waited = raised
+            .stopped
+            .wait_timeout_while(state, PERIOD, |state| !state.stop);
         if waited.unwrap_or_else(PoisonError::into_inner).0.stop {
             return;
         }
@@ -163,16 +177,31 @@ struct Readings {
 fn shortages(marks: &Marks, readings: &Readings, before: &[Shortage]) -> Vec<Shortage> {
     let over = |shortage: Shortage, used: u64, mark: u64| {
         let relieved = mark.saturating_sub(part(mark, RELIEF));
-        used > if before.contains(&shortage) { relieved } else { mark }
+        used > if before.contains(&shortage) {
+            relieved
+        } else {
+            mark
+        }
     };
     let disk_short = readings.room.is_some_and(|room| {
         let needed = marks.free_bytes_needed(room);
         let relief = part(needed, RELIEF);
-        room.free < if before.contains(&Shortage::Disk) { needed + relief } else { needed }
+        room.free
+            < if before.contains(&Shortage::Disk) {
+                needed + relief
+            } else {
+                needed
+            }
     });
     [
-        (Shortage::Memory, over(Shortage::Memory, readings.memory, marks.memory_bytes_max)),
-        (Shortage::Records, over(Shortage::Records, readings.records, marks.record_bytes_max)),
+        (
+            Shortage::Memory,
+            over(Shortage::Memory, readings.memory, marks.memory_bytes_max),
+        ),
+        (
+            Shortage::Records,
+            over(Shortage::Records, readings.records, marks.record_bytes_max),
+        ),
         (Shortage::Disk, disk_short),
     ]
     .into_iter()
@@ -225,7 +254,14 @@ mod tests {
     }
 
     fn readings(memory: u64, records: u64, free: u64) -> Readings {
-        Readings { memory, records, room: Some(DiskRoom { free, total: 100 * GIB }) }
+        Readings {
+            memory,
+            records,
+            room: Some(DiskRoom {
+                free,
+                total: 100 * GIB,
+            }),
+        }
     }
 
     #[test]
@@ -247,7 +283,11 @@ mod tests {
 
     #[test]
     fn a_disk_that_cannot_be_asked_raises_nothing() {
-        let unknown = Readings { memory: 0, records: 0, room: None };
+        let unknown = Readings {
+            memory: 0,
+            records: 0,
+            room: None,
+        };
         assert_eq!(shortages(&marks(), &unknown, &[]), []);
     }
 }

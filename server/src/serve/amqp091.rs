@@ -32,7 +32,10 @@ impl Amqp091 {
             CertificateName::CommonName => NameSource::CommonName,
             CertificateName::DistinguishedName => NameSource::DistinguishedName,
         };
-        let mechanisms = MechanismsConfig { certificate_name, ..MechanismsConfig::default() };
+        let mechanisms = MechanismsConfig {
+            certificate_name,
+            ..MechanismsConfig::default()
+        };
         Self {
             shard: Arc::clone(&node.shard),
             sessions: Arc::clone(&node.sessions),
@@ -52,11 +55,18 @@ impl Service for Amqp091 {
             config: Arc::clone(&self.config),
             mechanisms: self.mechanisms.clone(),
             peer: connection.peer,
-            name: format!("{} -> {}", connection.peer_address, connection.local_address),
+            name: format!(
+                "{} -> {}",
+                connection.peer_address, connection.local_address
+            ),
             seed: self.seed ^ id.0.wrapping_mul(GOLDEN),
         });
         let door: Arc<dyn Door> = Arc::<Shard>::clone(&self.shard);
-        Opened { id, session: Box::new(session), door }
+        Opened {
+            id,
+            session: Box::new(session),
+            door,
+        }
     }
 
     fn closed(&self, _session: SessionId) {}

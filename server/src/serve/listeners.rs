@@ -32,7 +32,10 @@ pub(super) fn bind(config: &Config, transport: &Transport) -> Result<Bound, Bind
         bound.push((AMQP091, transport.bind(address, None)?));
     }
     if let Some(address) = section.tls.listen.address() {
-        bound.push((AMQP091_TLS, transport.bind(address, Some(tls_files(&section.tls)))?));
+        bound.push((
+            AMQP091_TLS,
+            transport.bind(address, Some(tls_files(&section.tls)))?,
+        ));
     }
     Ok(Bound(bound))
 }
@@ -52,8 +55,13 @@ fn tls_files(tls: &Tls) -> TlsFiles {
 impl Bound {
     /// The addresses by section.
     pub(super) fn addresses(&self) -> BTreeMap<String, SocketAddr> {
-        let addresses = self.0.iter().map(|(name, listener)| (*name, listener.address()));
-        addresses.map(|(name, address)| (name.to_owned(), address)).collect()
+        let addresses = self
+            .0
+            .iter()
+            .map(|(name, listener)| (*name, listener.address()));
+        addresses
+            .map(|(name, address)| (name.to_owned(), address))
+            .collect()
     }
 
     /// Starts to accept connections, with sessions of the service.
@@ -82,8 +90,11 @@ impl Listeners {
     /// Has all sessions say goodbye and waits for their connections to end; tells how many had to
     /// be cut.
     pub(super) async fn drain(self, within: Duration) -> usize {
-        let mut drains: JoinSet<usize> =
-            self.0.into_iter().map(|(_, serving)| serving.drain(within)).collect();
+        let mut drains: JoinSet<usize> = self
+            .0
+            .into_iter()
+            .map(|(_, serving)| serving.drain(within))
+            .collect();
         let mut cut = 0;
         while let Some(drained) = drains.join_next().await {
             cut += drained.unwrap_or_default();

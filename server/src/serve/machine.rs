@@ -18,7 +18,9 @@ const DESCRIPTORS_ASSUMED: u64 = 1024;
 /// Bytes of memory that the process may use: what its control group allows, at most what the
 /// machine has. `None` where the system does not say.
 pub(super) fn memory_bytes() -> Option<u64> {
-    let groups = MEMORY_LIMIT_FILES.iter().filter_map(|path| fs::read_to_string(path).ok());
+    let groups = MEMORY_LIMIT_FILES
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok());
     let limits = groups.filter_map(|text| text.trim().parse::<u64>().ok());
     limits.chain(field("/proc/meminfo", "MemTotal:")).min()
 }
@@ -61,13 +63,18 @@ pub(super) fn disk_room(directory: &Path) -> io::Result<DiskRoom> {
 /// Raises the number of file descriptors that the process may open as far as it may, and tells it.
 pub(super) fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     if limit.current != limit.maximum
         && let Err(error) = setrlimit(Resource::Nofile, raised)
     {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
-    getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS_ASSUMED)
+    getrlimit(Resource::Nofile)
+        .current
+        .unwrap_or(DESCRIPTORS_ASSUMED)
 }
 
 #[cfg(test)]

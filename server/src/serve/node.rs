@@ -62,8 +62,18 @@ impl Node {
                 failed.send_replace(Some(error.to_string()));
             }),
         })?;
-        let accounts = Arc::new(Accounts::load(store, Arc::clone(&shard), Arc::clone(&sessions))?);
-        Ok(Self { shard, threads, sessions, accounts, failure })
+        let accounts = Arc::new(Accounts::load(
+            store,
+            Arc::clone(&shard),
+            Arc::clone(&sessions),
+        )?);
+        Ok(Self {
+            shard,
+            threads,
+            sessions,
+            accounts,
+            failure,
+        })
     }
 }
 

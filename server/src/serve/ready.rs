@@ -42,11 +42,9 @@ mod tests {
     fn the_file_names_the_listeners_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ready.json");
-        let listeners =
-            BTreeMap::from([("amqp091".to_owned(), "127.0.0.1:41234".to_owned())]);
+        let listeners = BTreeMap::from([("amqp091".to_owned(), "127.0.0.1:41234".to_owned())]);
         write(&path, &listeners).unwrap();
-        let ready: serde_json::Value =
-            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let ready: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         assert_eq!(ready["listeners"]["amqp091"], "127.0.0.1:41234");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
