@@ -20,7 +20,7 @@ use sabir_core::storage::{
 pub use self::recovery::Recovery;
 pub use self::spare::Spares;
 
-use self::block::{Header, UNIT};
+use self::block::{Header, UNIT, ZEROS};
 use self::file::{BLOCKS_AT, DIRECTORY, FileHeader};
 use self::recovery::{Live, Tail};
 use self::scan::{Chain, Scan};
@@ -286,7 +286,7 @@ impl<D: Disk> LocalJournal<D> {
         let (head, checksum) = header.seal(self.lineage, body);
         let used = block::HEADER_BYTES + body.len();
         let padding = usize::try_from(span).unwrap_or(used).saturating_sub(used);
-        let padding = PADDING.get(..padding).unwrap_or(&PADDING);
+        let padding = ZEROS.get(..padding).unwrap_or(&ZEROS);
         let written = self
             .current
             .file
@@ -368,8 +368,6 @@ impl<D: Disk> LocalJournal<D> {
         error
     }
 }
-
-const PADDING: [u8; UNIT as usize] = [0; UNIT as usize];
 
 /// The header of the first file of a journal.
 fn first_header(

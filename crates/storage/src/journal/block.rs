@@ -28,6 +28,9 @@ pub(crate) const UNIT: u64 = 4096;
 /// Length of a block's header.
 pub(crate) const HEADER_BYTES: usize = 56;
 
+/// What fills the rest of the last unit of a block.
+pub(crate) const ZEROS: [u8; UNIT as usize] = [0; UNIT as usize];
+
 const MAGIC: [u8; 4] = *b"SJB1";
 const CHECKSUM_AT: usize = HEADER_BYTES - 4;
 const FLAG_FENCE: u16 = 1;
@@ -103,7 +106,7 @@ pub(crate) fn decode(bytes: &[u8], lineage: Lineage) -> Option<(Header, u32)> {
     let (head, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let header = Header::decode(head)?;
     let (body, padding) = rest.split_at_checked(usize::try_from(header.body_bytes).ok()?)?;
-    if bytes.len() as u64 != header.span() || padding.iter().any(|byte| *byte != 0) {
+    if bytes.len() as u64 != header.span() || !ZEROS.starts_with(padding) {
         return None;
     }
     let (covered, stored) = head.split_last_chunk::<4>()?;

@@ -20,7 +20,7 @@
 
 use sabir_core::storage::{Epoch, FileNumber, Position, StorageError};
 
-use super::block::UNIT;
+use super::block::{UNIT, ZEROS};
 use crate::checksum::Lineage;
 use crate::disk::DiskFile;
 use crate::fail::{corrupt, io_failure};
@@ -68,7 +68,10 @@ impl FileHeader {
         let fields = bytes
             .first_chunk::<FIELDS_BYTES>()
             .ok_or("file header cut short")?;
-        if bytes.iter().skip(FIELDS_BYTES).any(|byte| *byte != 0) {
+        if !bytes
+            .get(FIELDS_BYTES..)
+            .is_some_and(|rest| ZEROS.starts_with(rest))
+        {
             return Err("file header is followed by bytes that are not zero");
         }
         Self::decode_fields(fields, lineage).unwrap_or(Err("file header cut short"))
