@@ -8,7 +8,6 @@
 mod broker;
 mod documentation;
 mod manifest;
-mod process;
 mod relay;
 mod report;
 mod skips;
@@ -25,6 +24,7 @@ use anyhow::{Context, ensure};
 
 use self::broker::Target;
 use self::manifest::Manifest;
+use crate::process;
 
 /// What to run, and against which broker.
 #[derive(Debug, Default, Clone, clap::Args)]

@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod conformance;
 mod docs;
+mod process;
 mod sim;
 mod test;
 mod tidy;

@@ -26,7 +26,7 @@ const INTERRUPTED: i32 = 130;
 static LIVE: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// From here on, an interruption stops every group before it ends this process.
-pub(super) fn stop_all_when_interrupted() -> anyhow::Result<()> {
+pub(crate) fn stop_all_when_interrupted() -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
@@ -48,13 +48,13 @@ fn signal(group: u32, signal: Signal) {
 
 /// A running process and everything that it started.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     child: Child,
 }
 
 impl Group {
     /// Starts `command` as the leader of a new process group, with its output in the file `log`.
-    pub(super) fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
         let output = File::create(log).with_context(|| format!("creating {}", log.display()))?;
         let child = command
             .process_group(0)
@@ -69,8 +69,13 @@ impl Group {
         Ok(Self { child })
     }
 
+    /// The group's id, which is its leader's process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until the process ends, or gives `None` when `limit` passes first.
-    pub(super) fn wait(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+    pub(crate) fn wait(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
         let end = Instant::now() + limit;
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -84,16 +89,26 @@ impl Group {
     }
 
     /// Asks the group to end, waits, and kills what is left of it.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
+        self.stop_within(GRACE);
+    }
+
+    /// The same for a process that may take longer to end in order.
+    pub(crate) fn stop_within(&mut self, grace: Duration) {
         signal(self.child.id(), Signal::TERM);
-        if !matches!(self.wait(GRACE), Ok(Some(_))) {
-            signal(self.child.id(), Signal::KILL);
-            let _status: std::io::Result<ExitStatus> = self.child.wait();
+        if !matches!(self.wait(grace), Ok(Some(_))) {
+            self.kill();
         }
         signal(self.child.id(), Signal::KILL);
         LIVE.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.child.id());
+    }
+
+    /// Ends the group at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        signal(self.child.id(), Signal::KILL);
+        let _status: std::io::Result<ExitStatus> = self.child.wait();
     }
 }
 
@@ -104,7 +119,7 @@ impl Drop for Group {
 }
 
 /// Runs `command` to its end within `limit`; its failure is an error that names the log.
-pub(super) fn complete(command: &mut Command, log: &Path, limit: Duration) -> anyhow::Result<()> {
+pub(crate) fn complete(command: &mut Command, log: &Path, limit: Duration) -> anyhow::Result<()> {
     let mut group = Group::start(command, log)?;
     match group.wait(limit)? {
         Some(status) if status.success() => Ok(()),
