@@ -19,6 +19,7 @@ mod policy;
 mod queue;
 mod serve;
 mod status;
+mod storage;
 mod user;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,9 @@ enum Command {
     /// Print, check or explain the configuration
     #[command(subcommand)]
     Config(configuration::Command),
+    /// Verify, dump or salvage a data directory that no broker uses
+    #[command(subcommand)]
+    Storage(storage::Command),
     /// Show the broker as a whole
     Status(Administration<status::Command>),
     /// List, declare, delete and purge queues
@@ -116,6 +120,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Serve(command) => serve::run(command),
         Command::Config(command) => configuration::run(command),
+        Command::Storage(command) => storage::run(command),
         Command::Status(command) => command.run(status::run),
         Command::Queue(command) => command.run(queue::run),
         Command::Exchange(command) => command.run(exchange::run),

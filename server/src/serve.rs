@@ -31,7 +31,7 @@ use crate::administration::Administration;
 use crate::config::Config;
 use crate::config::choice::Count;
 use crate::shard::StartError;
-pub(crate) use accounts::{AccountError, Accounts, FIRST_NAMESPACE};
+pub(crate) use accounts::{AccountError, Accounts};
 pub(crate) use alarms::Alarms;
 use alarms::Marks;
 use amqp091::Amqp091;

@@ -28,8 +28,16 @@ pub(super) struct ConnectionFlags {
         global = true
     )]
     url: String,
-    /// User name
-    #[arg(long, env = "SABIR_USER", default_value = "guest", global = true)]
+    /// User name to ask under
+    // Commands about users have an argument `user` of their own: ids must differ.
+    #[arg(
+        id = "caller",
+        long = "user",
+        value_name = "USER",
+        env = "SABIR_USER",
+        default_value = "guest",
+        global = true
+    )]
     user: String,
     /// File with the password, `-` for standard input; without it the environment variable
     /// SABIR_PASSWORD, else `guest`

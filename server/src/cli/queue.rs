@@ -89,13 +89,19 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             let path = route::path(route::QUEUE, &[context.namespace(), &name]);
             let path = format!("{path}?if_unused={if_unused}&if_empty={if_empty}");
             let removed: Removed = context.client.delete_for(&path)?;
-            let words = format!("queue {name:?} deleted with {} messages", removed.messages);
+            let words = format!(
+                "queue {name:?} deleted (messages in it: {})",
+                removed.messages
+            );
             context.output.done(&removed, &words)
         }
         Command::Purge { name } => {
             let path = route::path(route::QUEUE_MESSAGES, &[context.namespace(), &name]);
             let removed: Removed = context.client.delete_for(&path)?;
-            let words = format!("{} messages removed from queue {name:?}", removed.messages);
+            let words = format!(
+                "queue {name:?} purged (messages removed: {})",
+                removed.messages
+            );
             context.output.done(&removed, &words)
         }
     }

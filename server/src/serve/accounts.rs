@@ -29,7 +29,7 @@ use crate::shard::Shard;
 const KEY_PREFIX: &str = "security/";
 
 /// The namespace that a new broker has.
-pub(crate) const FIRST_NAMESPACE: &str = "/";
+const FIRST_NAMESPACE: &str = "/";
 
 /// Why users could not be read or changed.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The thread that moves records from memory to disk and saves checkpoints.
 
 use super::{Shard, lock};
-use sabir_core::storage::{FileNumber, IndexStore, StorageError, Tier};
+use sabir_core::storage::{FileNumber, IndexStore, Run, StorageError, Tier};
 use sabir_storage::{disk::RealDisk, engine, extent::Extents, index::FjallIndex, journal::Spares};
 use std::{
     sync::{
@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
+    thread,
     time::Duration,
 };
 
@@ -17,6 +18,9 @@ const CHECKPOINT_PERIOD: Duration = Duration::from_secs(20);
 
 /// Bytes of records that are taken from the core at a time.
 const STEP_BYTES: u64 = 1 << 20;
+
+/// How long to wait before a full disk is tried again.
+const FULL_RETRY: Duration = Duration::from_secs(1);
 
 /// How long a checkpoint waits for the journal before it looks whether all is well.
 const DURABLE_WAIT: Duration = Duration::from_millis(500);
@@ -92,11 +96,14 @@ pub(super) fn serve(
 /// Moves what is left of a full journal file to disk and gives the file back.
 fn settle_file(shard: &Shard, files: &mut Files, file: FileNumber) -> Result<(), StorageError> {
     shard.run();
-    if shard.with(|broker| broker.begin_settle(file)) {
+    let runs = until_there_is_room(|| {
+        if !shard.with(|broker| broker.begin_settle(file)) {
+            return Ok(Vec::new());
+        }
         let next = || shard.with(|broker| broker.settle_next(STEP_BYTES));
-        let runs = engine::write_records(&files.extents, Tier::Durable, next)?;
-        shard.with(|broker| broker.settled(&runs));
-    }
+        engine::write_records(&files.extents, Tier::Durable, next)
+    })?;
+    shard.with(|broker| broker.settled(&runs));
     files.first_needed = files.first_needed.max(file.next());
     checkpoint(shard, files)?;
     shard.journal.trim(files.first_needed);
@@ -104,11 +111,28 @@ fn settle_file(shard: &Shard, files: &mut Files, file: FileNumber) -> Result<(),
 }
 
 fn settle_volatile(shard: &Shard, files: &Files) -> Result<(), StorageError> {
-    shard.with(sabir_core::broker::Broker::begin_settle_volatile);
-    let next = || shard.with(|broker| broker.settle_next(STEP_BYTES));
-    let runs = engine::write_records(&files.extents, Tier::Volatile, next)?;
+    let runs = until_there_is_room(|| {
+        shard.with(sabir_core::broker::Broker::begin_settle_volatile);
+        let next = || shard.with(|broker| broker.settle_next(STEP_BYTES));
+        engine::write_records(&files.extents, Tier::Volatile, next)
+    })?;
     shard.with(|broker| broker.settled(&runs));
     Ok(())
+}
+
+/// Writes extents again and again while the disk is full: nothing refers to an attempt that failed.
+fn until_there_is_room(
+    mut write: impl FnMut() -> Result<Vec<Run>, StorageError>,
+) -> Result<Vec<Run>, StorageError> {
+    loop {
+        match write() {
+            Err(StorageError::DiskFull { .. }) => {
+                tracing::error!("the disk is full: records stay in memory until there is room");
+                thread::sleep(FULL_RETRY);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Saves what has changed, once the journal has it.
