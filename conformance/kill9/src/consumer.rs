@@ -19,14 +19,12 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// Consumes `queue` until `consuming` says otherwise.
 pub async fn run(shared: Shared, queue: u32, mut consuming: watch::Receiver<bool>) {
-    while *consuming.borrow() {
-        let mut ending = consuming.clone();
+    loop {
         tokio::select! {
             // The connection ends with the broker; the next one goes on.
             _ended = consume(&shared, queue) => tokio::time::sleep(RETRY).await,
-            _changed = ending.wait_for(|consuming| !consuming) => {}
+            _changed = consuming.changed() => return,
         }
-        consuming.mark_unchanged();
     }
 }
 

@@ -139,9 +139,9 @@ fn execute(
         command.env(name, filled(value, words));
     }
     for (word, variable) in [
-        ("url", "SABIR_AMQP_URL"),
-        ("binary", "SABIR_BINARY"),
-        ("admin", "SABIR_ADMIN"),
+        ("url", "CONFORMANCE_AMQP_URL"),
+        ("binary", "CONFORMANCE_BINARY"),
+        ("admin", "CONFORMANCE_ADMIN"),
     ] {
         if let Some(value) = words.get(word) {
             command.env(variable, value);
@@ -225,6 +225,8 @@ fn command(
     let mut command = Command::new(filled(program, words));
     command
         .args(arguments.iter().map(|argument| filled(argument, words)))
+        // What a suite builds belongs into its own folder.
+        .env_remove("CARGO_TARGET_DIR")
         .current_dir(folder);
     Ok(command)
 }
