@@ -7,6 +7,7 @@ use crate::{
 
 /// A request of an administrator. It is permitted or refused before it gets here.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "made by hand, one at a time")]
 pub enum AdminRequest {
     /// Makes a namespace; one that exists is no error.
     CreateNamespace {

@@ -11,8 +11,10 @@ mod consume;
 mod dead_letter;
 mod declare;
 mod dispatch;
+mod due;
 mod expiry;
 mod fetched;
+mod footprint;
 mod kept;
 pub(crate) mod memory;
 mod namespace;
@@ -20,10 +22,12 @@ mod policies;
 mod publish;
 mod queues;
 mod recovery;
+mod rewrite;
 mod route;
 mod sessions;
 mod settle;
-mod timer;
+mod store;
+pub(crate) mod timer;
 mod transaction;
 
 use crate::{
@@ -40,14 +44,16 @@ use crate::{
 };
 use bytes::Bytes;
 pub use checkpoint::{Checkpoint, SettleRecord, SettleStep};
+pub use footprint::Footprint;
 use hashbrown::HashMap;
 use memory::Memory;
 use namespace::Namespaces;
 pub use recovery::{Recovery, RecoveryError};
+pub use rewrite::{Rewrite, RewritePart};
 use route::RouteCache;
 use sessions::Session;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 use timer::Timers;
@@ -167,6 +173,9 @@ pub struct Broker {
     /// Files of the journal and the last block in each.
     generations: BTreeMap<FileNumber, Position>,
     settling: Option<checkpoint::Settling>,
+    /// Messages that have left their queues and are to be dead-lettered.
+    graves: VecDeque<(QueueId, dead_letter::Death)>,
+    burying: bool,
     lost: u64,
     random: u64,
     /// Definitions are taken over, not written down.
@@ -219,6 +228,8 @@ impl Broker {
             documents: BTreeMap::new(),
             generations: BTreeMap::new(),
             settling: None,
+            graves: VecDeque::new(),
+            burying: false,
             lost: 0,
             random: seed | 1,
             recovering: false,
@@ -229,6 +240,18 @@ impl Broker {
 
     /// Carries out one command.
     pub fn apply(&mut self, now: Timestamp, command: Command, effects: &mut Effects) {
+        self.carry_out(now, command, effects);
+        self.close_large_block();
+    }
+
+    /// Closes the open block if it has grown large. What belongs together must be in it.
+    pub(crate) fn close_large_block(&mut self) {
+        if self.memory.open.body.len() >= BLOCK_BYTES {
+            self.close_block();
+        }
+    }
+
+    fn carry_out(&mut self, now: Timestamp, command: Command, effects: &mut Effects) {
         if let Some(session) = command.session()
             && let Some(state) = self.sessions.get_mut(&session)
             && state.getting.is_some()
@@ -290,14 +313,22 @@ impl Broker {
 
     /// Ends a batch of commands: delivers what can be delivered.
     pub fn finish(&mut self, now: Timestamp, effects: &mut Effects) {
-        self.reveal_volatile();
-        self.dispatch(now, effects);
+        loop {
+            self.reveal_volatile();
+            self.dispatch(now, effects);
+            if self.fresh.is_empty() {
+                return;
+            }
+        }
     }
 
     /// How urgent it is to call [`Broker::seal`].
     #[must_use]
     pub fn urgency(&self) -> Urgency {
         let open = &self.memory.open;
+        if !open.closed.is_empty() {
+            return Urgency::Now;
+        }
         if open.is_empty() {
             return Urgency::Nothing;
         }
@@ -309,10 +340,12 @@ impl Broker {
         }
     }
 
-    /// Bytes in the open block.
+    /// Bytes in the open block and in those that are closed and not yet handed out.
     #[must_use]
     pub fn open_bytes(&self) -> u64 {
-        self.memory.open.body.len() as u64
+        let open = &self.memory.open;
+        let closed = open.closed.iter().map(|block| block.body.len());
+        (open.body.len() + closed.sum::<usize>()) as u64
     }
 
     /// Bytes of records in memory: of journal blocks and of what is not journaled.
@@ -334,8 +367,16 @@ impl Broker {
         self.lost
     }
 
-    /// Closes the open block and hands it out to be written.
+    /// Hands out the next block to be written: the oldest that is closed, else the open one.
     pub fn seal(&mut self) -> Option<SealedBlock> {
+        if self.memory.open.closed.is_empty() {
+            self.close_block();
+        }
+        self.memory.open.hand_out()
+    }
+
+    /// Closes the open block: what follows goes to the next one.
+    fn close_block(&mut self) {
         for log in std::mem::take(&mut self.memory.open.settled) {
             let lane = self
                 .queues
@@ -353,7 +394,7 @@ impl Broker {
             }
         }
         self.memory.open.waiting.tails = tails;
-        self.memory.seal()
+        self.memory.close();
     }
 
     /// The block at `position` is as safe as was asked; it went to journal file `file`.
@@ -383,8 +424,8 @@ impl Broker {
             );
         }
         effects.events.extend(waiting.events);
-        for slot in waiting.announced {
-            self.announce(slot);
+        for (session, consumer) in waiting.announced {
+            self.announce(session, consumer);
         }
         for (log, tail) in waiting.tails {
             let Some(queue) = self.queues.get_mut(&log.queue()) else {
@@ -419,6 +460,9 @@ impl Broker {
         self.random
     }
 }
+
+/// A block that has grown to this size gets no more commands.
+const BLOCK_BYTES: usize = 4 << 20;
 
 /// Puts a queue in the line for dispatch.
 pub(crate) fn mark_dirty(dirty: &mut Vec<QueueId>, queue: &mut Queue) {

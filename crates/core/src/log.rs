@@ -4,7 +4,7 @@ pub(crate) mod chunk;
 pub(crate) mod files;
 
 use crate::{
-    id::{LogId, Offset},
+    id::{LogId, Offset, Timestamp},
     storage::Run,
 };
 use bytes::Bytes;
@@ -23,11 +23,13 @@ pub(crate) enum Place {
     Gone,
 }
 
-/// A run and how many of its records are still wanted.
+/// A run, how many of its records are still wanted and when the earliest of those is due whose
+/// times are not in memory.
 #[derive(Clone, Copy, Debug)]
 struct LiveRun {
     run: Run,
     live: u64,
+    due: Option<Timestamp>,
 }
 
 /// The records of one log. Offsets below `recent_base` are in `runs`, the others in `recent`.
@@ -38,6 +40,8 @@ pub(crate) struct Log {
     recent_base: u64,
     recent: VecDeque<Option<Slot>>,
     loaded: BTreeMap<u64, Bytes>,
+    /// No record of a run is due before, as far as their times are not in memory.
+    runs_due: Option<Timestamp>,
 }
 
 impl Log {
@@ -48,23 +52,35 @@ impl Log {
             recent_base: 0,
             recent: VecDeque::new(),
             loaded: BTreeMap::new(),
+            runs_due: None,
         }
     }
 
-    /// A log as its checkpoint knew it: what is in memory arrives by [`Log::restore`].
-    pub(crate) fn recovered(id: LogId, head: Offset, tail: Offset, runs: Vec<(Run, u64)>) -> Self {
-        let after_runs = runs.last().map_or(0, |(run, _)| run.last + 1);
-        let recent_base = after_runs.max(head.0).min(tail.0);
-        Self {
+    /// A log as its checkpoint knew it: what is in memory arrives by [`Log::restore`]. No record
+    /// from the end of the runs to `recent` is wanted.
+    pub(crate) fn recovered(
+        id: LogId,
+        recent: Offset,
+        tail: Offset,
+        runs: Vec<(Run, u64)>,
+    ) -> Self {
+        let recent_base = recent.0.min(tail.0);
+        let mut log = Self {
             id,
             runs: runs
                 .into_iter()
-                .map(|(run, live)| LiveRun { run, live })
+                .map(|(run, live)| LiveRun {
+                    run,
+                    live,
+                    due: run.due_ms_min.map(Timestamp),
+                })
                 .collect(),
             recent_base,
             recent: (recent_base..tail.0).map(|_| None).collect(),
-            loaded: BTreeMap::new(),
-        }
+            ..Self::new(id)
+        };
+        log.find_runs_due();
+        log
     }
 
     /// The offset that the next record will take.
@@ -118,6 +134,11 @@ impl Log {
             .extend(records.into_iter().map(|(offset, bytes)| (offset.0, bytes)));
     }
 
+    /// How many records were read ahead.
+    pub(crate) fn loaded_count(&self) -> usize {
+        self.loaded.len()
+    }
+
     /// Forgets what was read ahead.
     pub(crate) fn unload(&mut self) {
         self.loaded.clear();
@@ -133,26 +154,27 @@ impl Log {
     /// The record at `offset` is no longer wanted by anyone.
     pub(crate) fn discard(&mut self, offset: Offset, chunks: &mut Chunks, files: &mut Files) {
         self.used(offset);
-        let Some(index) = offset.0.checked_sub(self.recent_base) else {
+        if offset.0 < self.recent_base {
             self.discard_on_disk(offset, files);
             return;
-        };
-        let slot = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.recent.get_mut(index))
-            .and_then(Option::take);
-        if let Some(slot) = slot {
-            chunks.release(slot.chunk);
         }
+        self.discard_in_memory(offset, chunks);
         self.drop_front();
     }
 
-    /// All records before `end` are no longer wanted.
-    pub(crate) fn discard_before(&mut self, end: Offset, chunks: &mut Chunks, files: &mut Files) {
+    /// All records before `end` are no longer wanted. Returns how many bytes they had.
+    pub(crate) fn discard_before(
+        &mut self,
+        end: Offset,
+        chunks: &mut Chunks,
+        files: &mut Files,
+    ) -> u64 {
+        let mut bytes = 0;
         while let Some(first) = self.runs.front().copied() {
             if first.run.last >= end.0 {
                 break;
             }
+            bytes += first.run.bytes;
             files.run_gone(&first.run, first.live);
             self.runs.pop_front();
         }
@@ -163,9 +185,45 @@ impl Log {
             };
             self.recent_base += 1;
             if let Some(slot) = place {
+                bytes += u64::from(slot.length);
                 chunks.release(slot.chunk);
             }
         }
+        bytes
+    }
+
+    /// All records of which `held` says nothing are no longer wanted; `held` is in order and was
+    /// wanted before.
+    pub(crate) fn keep_only(&mut self, held: &[Offset], chunks: &mut Chunks, files: &mut Files) {
+        let count = |run: &Run| {
+            let from = held.partition_point(|offset| offset.0 < run.first);
+            let to = held.partition_point(|offset| offset.0 <= run.last);
+            (to - from) as u64
+        };
+        self.runs.retain_mut(|live| {
+            let left = count(&live.run);
+            files.records_gone(&live.run, live.live.saturating_sub(left));
+            live.live = left;
+            live.due = None;
+            if left == 0 {
+                files.run_gone(&live.run, 0);
+            }
+            left > 0
+        });
+        self.runs_due = None;
+        self.loaded
+            .retain(|offset, _| held.binary_search(&Offset(*offset)).is_ok());
+        let base = self.recent_base;
+        for (index, place) in self.recent.iter_mut().enumerate() {
+            let offset = Offset(base + index as u64);
+            if let Some(slot) = place
+                && held.binary_search(&offset).is_err()
+            {
+                chunks.release(slot.chunk);
+                *place = None;
+            }
+        }
+        self.drop_front();
     }
 
     /// Forgets everything; the log itself goes.
@@ -188,8 +246,14 @@ impl Log {
             .take_while(move |(_, slot)| slot.chunk <= boundary)
     }
 
-    /// Records now in `run` leave memory.
-    pub(crate) fn settled(&mut self, run: Run, chunks: &mut Chunks, files: &mut Files) {
+    /// Records now in `run` leave memory; the earliest that is due is so at `due`.
+    pub(crate) fn settled(
+        &mut self,
+        run: Run,
+        due: Option<Timestamp>,
+        chunks: &mut Chunks,
+        files: &mut Files,
+    ) {
         let mut live = 0;
         while self.recent_base <= run.last {
             let Some(place) = self.recent.pop_front() else {
@@ -201,11 +265,83 @@ impl Log {
                 live += 1;
             }
         }
+        self.drop_front();
         files.run_added(&run, live);
         if live > 0 {
-            self.runs.push_back(LiveRun { run, live });
+            self.runs.push_back(LiveRun { run, live, due });
+            self.find_runs_due();
         } else {
             files.run_gone(&run, 0);
+        }
+    }
+
+    /// A run was written anew into another file; `live` of its records are still wanted. `None`
+    /// for the new one says that none was.
+    pub(crate) fn moved(&mut self, old: &Run, new: Option<(Run, u64)>, files: &mut Files) {
+        let place = self.runs.iter().position(|live| same(&live.run, old));
+        let live_run = place.and_then(|index| self.runs.get_mut(index));
+        let (Some(index), Some(live_run)) = (place, live_run) else {
+            if let Some((run, _)) = new {
+                files.run_added(&run, 0);
+                files.run_gone(&run, 0);
+            }
+            return;
+        };
+        files.run_gone(&live_run.run, live_run.live);
+        match new {
+            Some((run, live)) if live > 0 => {
+                files.run_added(&run, live);
+                live_run.run = run;
+                live_run.live = live;
+            }
+            Some((run, _)) => {
+                files.run_added(&run, 0);
+                files.run_gone(&run, 0);
+                self.runs.remove(index);
+            }
+            None => drop(self.runs.remove(index)),
+        }
+    }
+
+    /// The run with the earliest due record whose time is not in memory, if that is by `deadline`.
+    pub(crate) fn run_due_by(&self, deadline: Timestamp) -> Option<Run> {
+        if self.runs_due? > deadline {
+            return None;
+        }
+        let earliest = self
+            .runs
+            .iter()
+            .filter(|live| live.due.is_some())
+            .min_by_key(|live| live.due)?;
+        Some(earliest.run)
+    }
+
+    /// No record of a run is due before, as far as their times are not in memory.
+    pub(crate) fn runs_due(&self) -> Option<Timestamp> {
+        self.runs_due
+    }
+
+    /// Remembers when the earliest record of a run is due whose time is not in memory.
+    pub(crate) fn set_run_due(&mut self, run: &Run, due: Option<Timestamp>) {
+        if let Some(live) = self.runs.iter_mut().find(|live| same(&live.run, run)) {
+            live.due = due;
+        }
+        self.find_runs_due();
+    }
+
+    fn find_runs_due(&mut self) {
+        self.runs_due = self.runs.iter().filter_map(|live| live.due).min();
+    }
+
+    /// Whether this run is still part of the log.
+    pub(crate) fn has_run(&self, run: &Run) -> bool {
+        self.runs.iter().any(|live| same(&live.run, run))
+    }
+
+    /// The records from here on up to `offset` are lost: none of them was seen.
+    pub(crate) fn skip_to(&mut self, offset: Offset) {
+        while self.tail() < offset {
+            self.recent.push_back(None);
         }
     }
 
@@ -234,15 +370,6 @@ impl Log {
         self.recent.iter().flatten().count()
     }
 
-    /// The oldest offset that may still be there.
-    pub(crate) fn first(&self) -> Offset {
-        Offset(
-            self.runs
-                .front()
-                .map_or(self.recent_base, |live| live.run.first),
-        )
-    }
-
     /// This log's identifier.
     pub(crate) fn id(&self) -> LogId {
         self.id
@@ -255,6 +382,17 @@ impl Log {
         }
     }
 
+    fn discard_in_memory(&mut self, offset: Offset, chunks: &mut Chunks) {
+        let place = offset
+            .0
+            .checked_sub(self.recent_base)
+            .and_then(|index| usize::try_from(index).ok())
+            .and_then(|index| self.recent.get_mut(index));
+        if let Some(slot) = place.and_then(Option::take) {
+            chunks.release(slot.chunk);
+        }
+    }
+
     fn discard_on_disk(&mut self, offset: Offset, files: &mut Files) {
         let Some(index) = self.run_of(offset) else {
             return;
@@ -263,7 +401,7 @@ impl Log {
             return;
         };
         live.live = live.live.saturating_sub(1);
-        files.record_gone(&live.run);
+        files.records_gone(&live.run, 1);
         if live.live == 0 {
             let run = live.run;
             self.runs.remove(index);
@@ -278,4 +416,8 @@ impl Log {
             .is_some_and(|live| live.run.first <= offset.0)
             .then_some(index)
     }
+}
+
+fn same(one: &Run, other: &Run) -> bool {
+    (one.file, one.log, one.first) == (other.file, other.log, other.first)
 }

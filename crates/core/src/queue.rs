@@ -1,5 +1,6 @@
 //! Queues: a log for each priority in use, with one subscription that settles record by record.
 
+pub(crate) mod due;
 pub(crate) mod lane;
 pub mod settings;
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use lane::Lane;
 pub use settings::{Difference, Overflow, QueueKind, QueueSettings, QueueSpec};
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -59,12 +60,13 @@ pub(crate) enum Purpose {
     Delay,
 }
 
-/// A record that waits for its bytes to be read from disk before it can be dead-lettered.
-#[derive(Clone, Copy, Debug)]
+/// Records that wait for their bytes to be read from disk before they can be dead-lettered.
+#[derive(Debug, Default)]
 pub(crate) struct Dying {
-    pub(crate) lane: u8,
-    pub(crate) offset: Offset,
-    pub(crate) reason: DeathReason,
+    /// By lane and offset.
+    pub(crate) records: BTreeMap<(u8, Offset), DeathReason>,
+    /// A read for them is under way.
+    pub(crate) reading: bool,
 }
 
 /// A queue.
@@ -92,7 +94,13 @@ pub(crate) struct Queue {
     pub(crate) head_timer: Option<Timestamp>,
     pub(crate) idle_timer: Option<Timestamp>,
     pub(crate) used_at: Timestamp,
-    pub(crate) dying: Vec<Dying>,
+    /// When kept records are checked for their age.
+    pub(crate) retention_timer: Option<Timestamp>,
+    pub(crate) dying: Dying,
+    /// Reads from disk fail; they are tried again then.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// How many reads from disk have failed in a row.
+    pub(crate) failed_reads: u32,
     /// Sessions that wait for a record on disk to answer a get.
     pub(crate) getting: Vec<SessionId>,
     /// Deduplication ids that still count.
@@ -158,12 +166,12 @@ impl Queue {
         }
     }
 
-    /// The lane for messages of `priority`.
+    /// The lane for messages of `priority`. Records that are kept have one order only.
     pub(crate) fn lane_for(&mut self, priority: u8) -> &mut Lane {
-        let level = self
-            .settings
-            .priority_max
-            .map_or(0, |max| priority.min(max));
+        let level = match self.settings.priority_max {
+            Some(max) if !self.keeps_records() => priority.min(max),
+            _ => 0,
+        };
         let (id, durable) = (self.id, self.is_journaled());
         lane_of(&mut self.lanes, level, || Lane::new(id, level, durable))
     }
@@ -176,6 +184,11 @@ impl Queue {
     /// An existing lane.
     pub(crate) fn lane(&self, level: u8) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.level == level)
+    }
+
+    /// The index of an existing lane.
+    pub(crate) fn index_of(&self, level: u8) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.level == level)
     }
 
     /// An existing lane.

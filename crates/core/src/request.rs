@@ -313,6 +313,7 @@ pub enum Start {
 
 /// The whole of a policy change.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "made by hand, one at a time")]
 pub enum PolicyChange {
     /// Sets it, replacing one of the same name.
     Set(Policy),

@@ -33,7 +33,7 @@ impl Broker {
         request: AdminRequest,
         effects: &mut Effects,
     ) {
-        let outcome = self.carry_out(now, request, effects);
+        let outcome = self.rule(now, request, effects);
         let (result, after) = match outcome {
             Ok((response, after)) => (Ok(response), after),
             Err(refusal) => (Err(refusal), None),
@@ -48,12 +48,7 @@ impl Broker {
         open.waiting.events.push((session, event));
     }
 
-    fn carry_out(
-        &mut self,
-        now: Timestamp,
-        request: AdminRequest,
-        effects: &mut Effects,
-    ) -> Outcome {
+    fn rule(&mut self, now: Timestamp, request: AdminRequest, effects: &mut Effects) -> Outcome {
         let safe = Some(self.config.durability);
         match request {
             AdminRequest::CreateNamespace { name } => {

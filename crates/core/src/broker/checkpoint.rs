@@ -5,7 +5,6 @@ use crate::{
     id::{LogId, Offset},
     log::chunk::ChunkId,
     message::RecordView,
-    routing::QueueId,
     storage::{ExtentFile, FileNumber, IndexBatch, Keyspace, Position, RecordMeta, Run},
     wire::Writer,
 };
@@ -40,6 +39,8 @@ pub enum SettleStep {
 #[derive(Debug)]
 pub(crate) struct Settling {
     boundary: ChunkId,
+    /// The newest journal file that is emptied.
+    file: Option<FileNumber>,
     logs: std::vec::IntoIter<LogId>,
     current: Option<(LogId, Offset)>,
 }
@@ -57,22 +58,25 @@ pub struct Checkpoint {
 }
 
 impl Broker {
-    /// Begins to move the records of a journal file, and of those before it, to disk. Every block
-    /// in it must be committed. False when none of its blocks is known.
+    /// Begins to move the records of a full journal file, and of those before it, to disk. False
+    /// when no block is known to be in them. If what is handed out cannot be written, it is begun
+    /// anew later.
     pub fn begin_settle(&mut self, file: FileNumber) -> bool {
         let Some((_, last)) = self.generations.range(..=file).next_back() else {
             return false;
         };
-        let boundary = ChunkId::journal(last.0);
-        self.generations = self.generations.split_off(&file.next());
-        self.begin(boundary, true);
+        // The file may hold blocks that were not yet reported; those are safe to move as well.
+        let reported = self.generations.range(file.next()..).next().is_some();
+        let newest = Position(self.memory.open.position().0.saturating_sub(1));
+        let boundary = if reported { *last } else { newest };
+        self.begin(ChunkId::journal(boundary.0), Some(file));
         true
     }
 
     /// Begins to move all records that are not journaled to disk.
     pub fn begin_settle_volatile(&mut self) {
         let boundary = self.memory.newest_volatile();
-        self.begin(boundary, false);
+        self.begin(boundary, None);
     }
 
     /// Whether records that are not journaled take so much memory that they should be moved.
@@ -81,17 +85,25 @@ impl Broker {
         self.memory.chunks.volatile_bytes() > self.config.volatile_bytes_max
     }
 
-    fn begin(&mut self, boundary: ChunkId, durable: bool) {
-        let queues = &self.queues;
-        let of_family = |log: &LogId| {
-            queues
-                .get(&log.queue())
-                .and_then(|queue| queue.lane(log.lane()))
-                .is_some_and(|lane| lane.durable == durable)
-        };
-        let logs: Vec<LogId> = self.recent.iter().copied().filter(of_family).collect();
+    fn begin(&mut self, boundary: ChunkId, file: Option<FileNumber>) {
+        let (queues, recent) = (&mut self.queues, &mut self.recent);
+        let mut logs = Vec::new();
+        recent.retain(|log| {
+            let lane = queues
+                .get_mut(&log.queue())
+                .and_then(|queue| queue.lane_mut(log.lane()));
+            let Some(lane) = lane else {
+                return false;
+            };
+            lane.in_memory = lane.log.in_memory() > 0;
+            if lane.in_memory && lane.durable == file.is_some() {
+                logs.push(*log);
+            }
+            lane.in_memory
+        });
         self.settling = Some(Settling {
             boundary,
+            file,
             logs: logs.into_iter(),
             current: None,
         });
@@ -121,11 +133,12 @@ impl Broker {
                 &mut records,
             );
         }
-        if records.is_empty() {
-            return SettleStep::Done;
-        }
         self.settling = Some(settling);
-        SettleStep::Records(records)
+        if records.is_empty() {
+            SettleStep::Done
+        } else {
+            SettleStep::Records(records)
+        }
     }
 
     /// Adds records of one log. Returns where to go on when there was no room for all.
@@ -170,29 +183,39 @@ impl Broker {
     pub fn settled(&mut self, runs: &[Run]) {
         for run in runs {
             let log = LogId(run.log);
-            let lane = self
-                .queues
-                .get_mut(&log.queue())
-                .and_then(|queue| queue.lane_mut(log.lane()));
-            match lane {
-                Some(lane) => {
-                    lane.log
-                        .settled(*run, &mut self.memory.chunks, &mut self.memory.files);
-                    if lane.log.is_on_disk() {
-                        lane.in_memory = false;
-                        self.recent.remove(&log);
-                    }
-                }
-                None => {
-                    self.memory.files.run_added(run, 0);
-                    self.memory.files.run_gone(run, 0);
-                }
+            let Some(queue) = self.queues.get_mut(&log.queue()) else {
+                self.run_is_unwanted(run);
+                continue;
+            };
+            let waits = queue.retry_at.is_some();
+            let Some(lane) = queue.lane_mut(log.lane()) else {
+                self.run_is_unwanted(run);
+                continue;
+            };
+            let due = lane.dues.leave(run);
+            let memory = &mut self.memory;
+            lane.log
+                .settled(*run, due, &mut memory.chunks, &mut memory.files);
+            lane.set_due_timer(waits, &mut self.timers);
+            if lane.log.is_on_disk() {
+                lane.in_memory = false;
+                self.recent.remove(&log);
             }
+        }
+        if let Some(file) = self.settling.take().and_then(|settling| settling.file) {
+            self.generations = self.generations.split_off(&file.next());
         }
     }
 
-    /// The changes of definitions, states and runs since the last call.
+    pub(super) fn run_is_unwanted(&mut self, run: &Run) {
+        self.memory.files.run_added(run, 0);
+        self.memory.files.run_gone(run, 0);
+    }
+
+    /// The changes of definitions, states and runs since the last call. The open block is closed:
+    /// the states include all of it, so nothing may be added to it later.
     pub fn checkpoint(&mut self) -> Checkpoint {
+        self.close_block();
         let mut batch = IndexBatch::default();
         for (key, value) in std::mem::take(&mut self.definitions) {
             match value {
@@ -211,14 +234,8 @@ impl Broker {
         Writer(&mut next).varint(self.next_queue);
         batch.put(Keyspace::Mark, NEXT_QUEUE, next);
         let empty = self.memory.files.checkpoint(&mut batch);
-        let open = self.memory.open.position();
-        let position = if self.memory.open.is_empty() {
-            Position(open.0 - 1)
-        } else {
-            open
-        };
         Checkpoint {
-            position,
+            position: Position(self.memory.open.position().0.saturating_sub(1)),
             batch,
             empty,
         }
@@ -242,14 +259,6 @@ impl Broker {
         let mut state = Vec::new();
         lane.write_state(&mut Writer(&mut state));
         batch.put(Keyspace::State, log.0.to_be_bytes(), state);
-    }
-
-    /// How many records a queue holds in memory, for tests and figures.
-    #[must_use]
-    pub fn records_in_memory(&self, queue: QueueId) -> usize {
-        self.queues.get(&queue).map_or(0, |queue| {
-            queue.lanes.iter().map(|lane| lane.log.in_memory()).sum()
-        })
     }
 }
 

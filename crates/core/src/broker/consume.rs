@@ -47,7 +47,9 @@ impl Broker {
             state.consumers.insert(consume.consumer, slot);
         }
         if !announced {
-            self.memory.open.waiting.announced.push(slot);
+            let held_until = self.held_until(session);
+            let waiting = self.memory.open.waiting_at(held_until);
+            waiting.announced.push((session, consume.consumer));
         }
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.roster.join(slot);
@@ -128,7 +130,21 @@ impl Broker {
         if let Some(slot) = slot {
             self.detach(now, slot, effects);
         }
+        self.close_mailbox(session, consumer);
         Ok(Response::Done)
+    }
+
+    /// The mailbox of a consumer that ends goes with it.
+    fn close_mailbox(&mut self, session: SessionId, consumer: ConsumerId) {
+        let Some(state) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let address = state.mailboxes.remove(&consumer);
+        if let Some(address) = address
+            && let Some(namespace) = self.namespaces.get_mut(state.namespace)
+        {
+            namespace.mailboxes.remove(&address);
+        }
     }
 
     /// A consumer gets no more; what it holds stays leased. An auto-delete queue may go with it.
@@ -137,9 +153,14 @@ impl Broker {
             return;
         };
         consumer.reader = Reader::Detached;
-        consumer.cursor = None;
         let (session, id, queue_id) = (consumer.session, consumer.id, consumer.queue);
-        let idle = consumer.unsettled == 0;
+        if consumer.cursor.take().is_some() {
+            self.forget_kept(slot);
+        }
+        let idle = self
+            .consumers
+            .get(slot)
+            .is_some_and(|consumer| consumer.unsettled == 0);
         if idle {
             self.consumers.remove(slot);
         } else if let Some(state) = self.sessions.get_mut(&session) {
@@ -313,7 +334,7 @@ impl Broker {
             .get_mut(&session)
             .and_then(|state| state.getting.is_none().then(|| state.backlog.pop_front())?)
         {
-            self.apply(now, command, effects);
+            self.carry_out(now, command, effects);
         }
     }
 
@@ -378,7 +399,14 @@ impl Broker {
     }
 
     /// The start of a consumer has been answered.
-    pub(super) fn announce(&mut self, slot: u32) {
+    pub(super) fn announce(&mut self, session: SessionId, consumer: ConsumerId) {
+        let Some(slot) = self
+            .sessions
+            .get(&session)
+            .and_then(|state| state.consumers.get(&consumer).copied())
+        else {
+            return;
+        };
         if let Some(consumer) = self.consumers.get_mut(slot) {
             consumer.announced = true;
         }
@@ -402,11 +430,14 @@ impl Broker {
         let Some(consumer) = self.consumers.get_mut(slot) else {
             return;
         };
-        if consumer.parked && consumer.reader == Reader::Attached && consumer.has_capacity() {
+        if consumer.reader != Reader::Attached || !consumer.has_capacity() {
+            return;
+        }
+        if consumer.parked {
             consumer.parked = false;
             queue.roster.enter(slot, consumer.priority);
-            mark_dirty(&mut self.dirty, queue);
         }
+        mark_dirty(&mut self.dirty, queue);
     }
 
     /// Puts a consumer back in line, whichever queue it reads.

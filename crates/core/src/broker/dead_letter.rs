@@ -5,7 +5,7 @@ use crate::{
     id::{Offset, Timestamp},
     message::{self, DeathReason, Message, Record, death::record_death},
     name::Name,
-    queue::{Dying, Purpose, Queue, lane::Found},
+    queue::{Purpose, Queue, lane::Found},
     routing::{QueueId, Subject},
 };
 
@@ -24,6 +24,9 @@ struct Origin {
     routing_key: Option<Name>,
     purpose: Purpose,
 }
+
+/// How much is read at once to find dying records.
+const DYING_READ_BYTES: u64 = 64 << 10;
 
 impl Broker {
     /// A leased record is refused: it dies at once if nobody wants dead letters or its bytes are
@@ -47,19 +50,10 @@ impl Broker {
             Found::Lost
         };
         match found {
-            Found::OnDisk(run) => {
-                effects.fetches.push(Fetch {
-                    log: lane.log.id(),
-                    run,
-                    from: offset,
-                    bytes_max: 1,
-                    purpose: FetchPurpose::Single,
-                });
-                queue.dying.push(Dying {
-                    lane: level,
-                    offset,
-                    reason,
-                });
+            Found::OnDisk(_) => {
+                lane.ledger.take_away(offset);
+                queue.dying.records.insert((level, offset), reason);
+                self.read_dying(queue, effects);
             }
             Found::Bytes(bytes) => {
                 self.end_lease_and_settle(queue, level, offset);
@@ -76,34 +70,54 @@ impl Broker {
         }
     }
 
-    /// Buries the dying whose bytes have arrived.
+    /// Buries the dying whose bytes have arrived, and reads those of the others.
     pub(super) fn bury_dying(
         &mut self,
         queue: &mut Queue,
         deaths: &mut Vec<Death>,
         effects: &mut Effects,
     ) {
-        if queue.dying.is_empty() {
+        if queue.dying.records.is_empty() {
             return;
         }
-        for Dying {
-            lane,
-            offset,
-            reason,
-        } in std::mem::take(&mut queue.dying)
-        {
-            let arrived = queue
-                .lane(lane)
-                .is_some_and(|lane| !matches!(lane.find(offset, &self.memory), Found::OnDisk(_)));
-            if arrived {
-                self.kill_leased(queue, lane, offset, reason, deaths, effects);
-            } else {
-                queue.dying.push(Dying {
-                    lane,
-                    offset,
-                    reason,
-                });
-            }
+        let arrived: Vec<_> = queue
+            .dying
+            .records
+            .iter()
+            .filter(|((level, offset), _)| {
+                queue.lane(*level).is_none_or(|lane| {
+                    !matches!(lane.find(*offset, &self.memory), Found::OnDisk(_))
+                })
+            })
+            .map(|(place, reason)| (*place, *reason))
+            .collect();
+        for ((level, offset), reason) in arrived {
+            queue.dying.records.remove(&(level, offset));
+            self.kill_leased(queue, level, offset, reason, deaths, effects);
+        }
+        self.read_dying(queue, effects);
+    }
+
+    /// Reads the first of the dying, and those near it, from disk.
+    fn read_dying(&mut self, queue: &mut Queue, effects: &mut Effects) {
+        if queue.dying.reading || queue.retry_at.is_some() {
+            return;
+        }
+        let Some((&(level, offset), _)) = queue.dying.records.first_key_value() else {
+            return;
+        };
+        let Some(lane) = queue.lane(level) else {
+            return;
+        };
+        if let Found::OnDisk(run) = lane.find(offset, &self.memory) {
+            effects.fetches.push(Fetch {
+                log: lane.log.id(),
+                run,
+                from: offset,
+                bytes_max: DYING_READ_BYTES,
+                purpose: FetchPurpose::Single,
+            });
+            queue.dying.reading = true;
         }
     }
 
@@ -128,10 +142,20 @@ impl Broker {
         deaths: Vec<Death>,
         effects: &mut Effects,
     ) {
-        if deaths.is_empty() {
+        self.graves
+            .extend(deaths.into_iter().map(|death| (queue, death)));
+        // What a burial pushes out of another queue is buried after it, not within it.
+        if std::mem::replace(&mut self.burying, true) {
             return;
         }
-        let Some(origin) = self.queues.get(&queue).map(|queue| Origin {
+        while let Some((queue, death)) = self.graves.pop_front() {
+            self.bury_one(now, queue, &death, effects);
+        }
+        self.burying = false;
+    }
+
+    fn bury_one(&mut self, now: Timestamp, id: QueueId, death: &Death, effects: &mut Effects) {
+        let Some(origin) = self.queues.get(&id).map(|queue| Origin {
             namespace: queue.namespace,
             queue: queue.name.clone(),
             exchange: queue.settings.dead_letter_exchange.clone(),
@@ -140,21 +164,13 @@ impl Broker {
         }) else {
             return;
         };
-        let (mut dead_lettered, mut dropped) = (0, 0);
-        for death in deaths {
-            let sent = match origin.purpose {
-                Purpose::Delay => self.release_delayed(now, &origin, &death.record, effects),
-                Purpose::Deliver => self.dead_letter(now, &origin, &death, effects),
-            };
-            if sent {
-                dead_lettered += 1
-            } else {
-                dropped += 1
-            }
-        }
-        if let Some(queue) = self.queues.get_mut(&queue) {
-            queue.counters.dead_lettered += dead_lettered;
-            queue.counters.dropped += dropped;
+        let sent = match origin.purpose {
+            Purpose::Delay => self.release_delayed(now, &origin, &death.record, effects),
+            Purpose::Deliver => self.dead_letter(now, &origin, death, effects),
+        };
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.counters.dead_lettered += u64::from(sent);
+            queue.counters.dropped += u64::from(!sent);
         }
     }
 

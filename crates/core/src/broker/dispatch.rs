@@ -30,9 +30,11 @@ impl Broker {
             if queue.keeps_records() {
                 self.dispatch_kept(&mut queue, effects);
             } else if queue.purpose == Purpose::Deliver {
+                self.drop_overflow(&mut queue, &mut deaths, effects);
                 while let Step::Delivered | Step::Passed =
                     self.dispatch_one(now, &mut queue, &mut deaths, effects)
                 {}
+                self.expire_offered(&mut queue, &mut deaths);
             }
             let getting = std::mem::take(&mut queue.getting);
             self.queues.insert(id, queue);
@@ -40,6 +42,7 @@ impl Broker {
             for session in getting {
                 self.resume_get(now, session, effects);
             }
+            self.close_large_block();
         }
     }
 
@@ -65,7 +68,7 @@ impl Broker {
         if self.expire_if_due(now, queue, index, &record, ready.offset, deaths) {
             return Step::Passed;
         }
-        self.deliver(queue, index, ready, record, slot, effects);
+        self.deliver(now, queue, index, ready, record, slot, effects);
         Step::Delivered
     }
 
@@ -78,17 +81,23 @@ impl Broker {
         offset: Offset,
         effects: &mut Effects,
     ) -> Option<Option<Record>> {
+        let waits = queue.retry_at.is_some();
+        let bytes_max = if queue.roster.is_empty() {
+            SINGLE_READ_BYTES.min(self.config.read_ahead_bytes)
+        } else {
+            self.config.read_ahead_bytes
+        };
         let lane = queue.lanes.get_mut(index)?;
         match lane.find(offset, &self.memory) {
             Found::Bytes(bytes) => Some(Some(Record(bytes))),
             Found::OnDisk(run) => {
-                if !lane.fetching {
+                if !lane.fetching && !waits {
                     lane.fetching = true;
                     effects.fetches.push(Fetch {
                         log: lane.log.id(),
                         run,
                         from: offset,
-                        bytes_max: self.config.read_ahead_bytes,
+                        bytes_max,
                         purpose: FetchPurpose::Deliver,
                     });
                 }
@@ -126,8 +135,13 @@ impl Broker {
         }
     }
 
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of a queue's state are borrowed apart"
+    )]
     fn deliver(
         &mut self,
+        now: Timestamp,
         queue: &mut Queue,
         index: usize,
         ready: Ready,
@@ -135,11 +149,13 @@ impl Broker {
         slot: u32,
         effects: &mut Effects,
     ) {
-        let bytes = record.0.len() as u64;
         let Some(consumer) = self.consumers.get_mut(slot) else {
             return;
         };
         let settled = consumer.settled;
+        if settled {
+            self.memory.open.can_wait(now);
+        }
         let (session, id) = (consumer.session, consumer.id);
         if let Some(credit) = &mut consumer.credit {
             *credit = credit.saturating_sub(1);
@@ -178,7 +194,6 @@ impl Broker {
                 window.unsettled += 1;
             }
         }
-        debug_assert_eq!(bytes, delivery.record.0.len() as u64);
         effects.tell(session, Event::Delivery(delivery));
     }
 
@@ -194,9 +209,9 @@ impl Broker {
         let bytes = record.0.len();
         let lane = queue.lanes.get_mut(index)?;
         let log = lane.log.id();
-        if let Some(due) = record.view().ok().and_then(|view| view.due()) {
-            self.timers
-                .clear(due, super::timer::Timer::Record(log, offset));
+        let due = record.view().ok().and_then(|view| view.due());
+        if let Some(due) = due {
+            lane.dues.forget(due, offset);
         }
         let lease_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         if let Some(holder) = holder {
@@ -205,6 +220,7 @@ impl Broker {
                 Lease {
                     holder,
                     bytes: lease_bytes,
+                    due,
                 },
             );
             lane.log.used(offset);
@@ -213,8 +229,9 @@ impl Broker {
             lane.ledger.consume(offset);
             lane.forget(offset, bytes as u64, &mut self.memory);
             queue.counters.acknowledged += 1;
-            self.changed(log, queue);
         }
+        // A restart has to know that the record was delivered, settled or not.
+        self.changed(log, queue);
         Some(log)
     }
 
@@ -231,7 +248,7 @@ impl Broker {
         let Ok(view) = record.view() else {
             return false;
         };
-        if expiry(queue, &view).is_none_or(|due| due > now) {
+        if !is_expired(now, queue, index, offset, &view) {
             return false;
         }
         self.kill_ready(
@@ -260,13 +277,29 @@ impl Broker {
         };
         let log = lane.log.id();
         if let Some(due) = record.view().ok().and_then(|view| view.due()) {
-            self.timers
-                .clear(due, super::timer::Timer::Record(log, offset));
+            lane.dues.forget(due, offset);
         }
         lane.remove(offset, record.0.len() as u64, &mut self.memory);
         self.changed(log, queue);
         deaths.push(Death { record, reason });
     }
+}
+
+/// How much is read at once for a queue without consumers.
+const SINGLE_READ_BYTES: u64 = 64 << 10;
+
+/// Whether a record is no longer worth a delivery. One that has no time at all is worth the offer
+/// to the consumers that are there when it arrives.
+fn is_expired(
+    now: Timestamp,
+    queue: &Queue,
+    index: usize,
+    offset: Offset,
+    view: &RecordView<'_>,
+) -> bool {
+    let offered = queue.lanes.get(index).map(|lane| lane.offered);
+    let to_be_offered = |due| due == view.timestamp && offered.is_some_and(|end| offset >= end);
+    expiry(queue, view).is_some_and(|due| due <= now && !to_be_offered(due))
 }
 
 /// When a record stops being worth a delivery: the sooner of its own time and the queue's.

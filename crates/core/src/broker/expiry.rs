@@ -1,12 +1,10 @@
 //! What happens when time passes.
 
-use super::{Broker, Effects, Fetch, FetchPurpose, dispatch::expiry, mark_dirty, timer::Timer};
-use crate::{
-    id::{LogId, Offset, Timestamp},
-    message::{DeathReason, Record},
-    queue::lane::Found,
-    routing::QueueId,
-};
+use super::{Broker, Effects, dead_letter::Death, dispatch::expiry, mark_dirty, timer::Timer};
+use crate::{id::Timestamp, queue::Queue, routing::QueueId};
+
+/// Most bytes of a lane that expire at once.
+const STEP_BYTES_MAX: usize = 4 << 20;
 
 impl Broker {
     /// When [`Broker::tick`] wants to be called.
@@ -21,10 +19,11 @@ impl Broker {
             match timer {
                 Timer::Head(queue) => self.expire_heads(now, queue, effects),
                 Timer::Idle(queue) => self.expire_queue(now, queue, due, effects),
-                Timer::Record(log, offset) => self.expire_record(now, log, offset, effects),
-                Timer::Run(log, first) => self.look_for_due(log, first, effects),
+                Timer::Due(log) => self.expire_due(now, log, effects),
+                Timer::Retry(queue) => self.retry_reads(now, queue, effects),
                 Timer::Retention(queue) => self.retain_by_age(now, queue),
             }
+            self.close_large_block();
         }
     }
 
@@ -37,32 +36,8 @@ impl Broker {
         let mut deaths = Vec::new();
         let mut next: Option<Timestamp> = None;
         for index in 0..queue.lanes.len() {
-            loop {
-                let Some(lane) = queue.lanes.get_mut(index) else {
-                    break;
-                };
-                let tail = lane.log.tail();
-                let Some(ready) = lane.ledger.peek(tail) else {
-                    break;
-                };
-                let record = match self.ready_record(&mut queue, index, ready.offset, effects) {
-                    Some(Some(record)) => record,
-                    Some(None) => continue,
-                    None => {
-                        next = Some(now.after(DISK_RETRY_MS));
-                        break;
-                    }
-                };
-                if self.expire_if_due(now, &mut queue, index, &record, ready.offset, &mut deaths) {
-                    continue;
-                }
-                let due = record.view().ok().and_then(|view| expiry(&queue, &view));
-                next = match (next, due) {
-                    (Some(known), Some(due)) => Some(known.min(due)),
-                    (known, due) => known.or(due),
-                };
-                break;
-            }
+            let due = self.expire_head(now, &mut queue, index, &mut deaths, effects);
+            next = next.into_iter().chain(due).min();
         }
         if let Some(due) = next.filter(|_| queue.settings.message_ttl_ms.is_some()) {
             queue.head_timer = Some(due);
@@ -73,55 +48,44 @@ impl Broker {
         self.bury(now, id, deaths, effects);
     }
 
-    fn expire_record(&mut self, now: Timestamp, log: LogId, offset: Offset, effects: &mut Effects) {
-        let id = log.queue();
-        let Some(mut queue) = self.queues.remove(&id) else {
-            return;
-        };
-        let mut deaths = Vec::new();
-        let place = queue
-            .lanes
-            .iter()
-            .position(|lane| lane.level == log.lane() && lane.ledger.is_ready(offset));
-        if let Some(index) = place
-            && let Some(lane) = queue.lanes.get(index)
-        {
-            match lane.find(offset, &self.memory) {
-                Found::Bytes(bytes) => {
-                    let reason = DeathReason::Expired;
-                    let record = Record(bytes);
-                    self.kill_ready(&mut queue, index, record, offset, reason, &mut deaths);
-                }
-                Found::OnDisk(run) => effects.fetches.push(Fetch {
-                    log,
-                    run,
-                    from: offset,
-                    bytes_max: 1,
-                    purpose: FetchPurpose::Due,
-                }),
-                Found::Lost => {}
+    /// Buries the oldest messages of a lane. Returns when to look again: never when a read from
+    /// disk or the next dispatch will see to it.
+    fn expire_head(
+        &mut self,
+        now: Timestamp,
+        queue: &mut Queue,
+        index: usize,
+        deaths: &mut Vec<Death>,
+        effects: &mut Effects,
+    ) -> Option<Timestamp> {
+        let mut bytes = 0;
+        loop {
+            let lane = queue.lanes.get_mut(index)?;
+            let tail = lane.log.tail();
+            let ready = lane.ledger.peek(tail)?;
+            let Some(record) = self.ready_record(queue, index, ready.offset, effects)? else {
+                continue;
+            };
+            if !self.expire_if_due(now, queue, index, &record, ready.offset, deaths) {
+                let due = record.view().ok().and_then(|view| expiry(queue, &view));
+                return due.filter(|due| *due > now);
+            }
+            bytes += record.0.len();
+            if bytes >= STEP_BYTES_MAX {
+                return Some(now);
             }
         }
-        self.memory.open.can_wait(now);
-        self.queues.insert(id, queue);
-        self.bury(now, id, deaths, effects);
     }
 
-    fn look_for_due(&mut self, log: LogId, first: Offset, effects: &mut Effects) {
-        let run = self
-            .queues
-            .get(&log.queue())
-            .and_then(|queue| queue.lane(log.lane()))
-            .and_then(|lane| lane.log.runs().find(|run| run.last >= first.0).copied());
-        if let Some(run) = run {
-            effects.fetches.push(Fetch {
-                log,
-                run,
-                from: first.max(Offset(run.first)),
-                bytes_max: self.config.read_ahead_bytes,
-                purpose: FetchPurpose::Due,
-            });
+    /// Lets time look at the oldest messages of a queue at once.
+    pub(super) fn check_heads(&mut self, now: Timestamp, queue: &mut Queue) {
+        if queue.settings.message_ttl_ms.is_none() || queue.keeps_records() {
+            return;
         }
+        if let Some(due) = queue.head_timer.replace(now) {
+            self.timers.clear(due, Timer::Head(queue.id));
+        }
+        self.timers.set(now, Timer::Head(queue.id));
     }
 
     /// Starts the clock of a queue that is deleted when nobody uses it.
@@ -168,14 +132,12 @@ impl Broker {
             return;
         };
         mark_dirty(&mut self.dirty, queue);
-        if queue.settings.message_ttl_ms.is_some() && queue.head_timer.is_none() {
-            queue.head_timer = Some(now);
-            self.timers.set(now, Timer::Head(id));
-        }
+        let Some(mut queue) = self.queues.remove(&id) else {
+            return;
+        };
+        self.check_heads(now, &mut queue);
+        self.queues.insert(id, queue);
         self.watch_idle(now, id);
         self.watch_retention(now, id);
     }
 }
-
-/// How long to wait before looking again for a record that is being read from disk.
-const DISK_RETRY_MS: u64 = 50;

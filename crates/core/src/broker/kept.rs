@@ -94,9 +94,15 @@ impl Broker {
         let Some(state) = self.sessions.get_mut(&consumer.session) else {
             return false;
         };
-        if !consumer.has_capacity() || state.window_bytes <= 0 {
+        let window = consumer.window;
+        let room = window.is_none_or(|window| {
+            let window = state.windows.get(&window);
+            window.is_none_or(|window| window.has_room())
+        });
+        if !room || !consumer.has_capacity() || state.window_bytes <= 0 {
             return false;
         }
+        let waits = queue.retry_at.is_some();
         let Some(lane) = queue.lanes.first_mut() else {
             return false;
         };
@@ -113,8 +119,8 @@ impl Broker {
         let bytes = match found {
             Found::Bytes(bytes) => bytes,
             Found::OnDisk(run) => {
-                if !cursor.fetching {
-                    cursor.fetching = true;
+                if cursor.asked.is_none() && !waits {
+                    cursor.asked = Some(offset);
                     effects.fetches.push(Fetch {
                         log: lane.log.id(),
                         run,
@@ -126,12 +132,16 @@ impl Broker {
                 return false;
             }
             Found::Lost => {
+                self.lost += 1;
                 cursor.next = offset.next();
                 return true;
             }
         };
         cursor.next = offset.next();
         consumer.unsettled += 1;
+        if let Some(window) = window.and_then(|window| state.windows.get_mut(&window)) {
+            window.unsettled += 1;
+        }
         if let Some(credit) = &mut consumer.credit {
             *credit = credit.saturating_sub(1);
         }
@@ -170,12 +180,29 @@ impl Broker {
                 continue;
             }
             let given = left.min(consumer.unsettled);
-            consumer.unsettled -= given;
             left -= given;
-            self.unpark_in(queue, slot);
+            for _ in 0..given {
+                self.give_back(queue, slot);
+            }
             if left == 0 {
                 break;
             }
+        }
+    }
+
+    /// A consumer of kept records holds nothing: what it was sent counts no more when it goes.
+    pub(super) fn forget_kept(&mut self, slot: u32) {
+        let Some(consumer) = self.consumers.get_mut(slot) else {
+            return;
+        };
+        let held = std::mem::take(&mut consumer.unsettled);
+        let (session, window) = (consumer.session, consumer.window);
+        let window = self
+            .sessions
+            .get_mut(&session)
+            .and_then(|state| state.windows.get_mut(&window?));
+        if let Some(window) = window {
+            window.unsettled = window.unsettled.saturating_sub(held);
         }
     }
 
@@ -191,23 +218,25 @@ impl Broker {
         let Some(cursor) = &mut consumer.cursor else {
             return;
         };
-        if consumer.queue != fetch.log.queue() {
+        // The slot may have gone to another consumer since.
+        if consumer.queue != fetch.log.queue() || cursor.asked != Some(fetch.from) {
             return;
         }
-        cursor.fetching = false;
-        let records = records.unwrap_or_default();
-        match records.first() {
-            Some(first) => cursor.next = cursor.next.max(Offset(first.offset)),
-            None => {
-                self.lost += 1;
-                cursor.next = fetch.from.next();
+        cursor.asked = None;
+        if let Some(records) = records {
+            match records.first() {
+                Some(first) => cursor.next = cursor.next.max(Offset(first.offset)),
+                None => {
+                    self.lost += 1;
+                    cursor.next = cursor.next.max(Offset(fetch.run.last + 1));
+                }
             }
+            cursor.ahead.extend(
+                records
+                    .into_iter()
+                    .map(|record| (Offset(record.offset), record.bytes)),
+            );
         }
-        cursor.ahead.extend(
-            records
-                .into_iter()
-                .map(|record| (Offset(record.offset), record.bytes)),
-        );
         consumer.parked = true;
         let Some(mut queue) = self.queues.remove(&fetch.log.queue()) else {
             return;
@@ -219,13 +248,14 @@ impl Broker {
 
     /// Starts to watch the age of kept records.
     pub(super) fn watch_retention(&mut self, now: Timestamp, id: QueueId) {
-        let aged = self
-            .queues
-            .get(&id)
-            .is_some_and(|queue| queue.keeps_records() && queue.settings.age_max_ms.is_some());
-        if aged {
-            self.timers
-                .set(now.after(RETENTION_CHECK_MS), Timer::Retention(id));
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let aged = queue.keeps_records() && queue.settings.age_max_ms.is_some();
+        if aged && queue.retention_timer.is_none() {
+            let due = now.after(RETENTION_CHECK_MS);
+            queue.retention_timer = Some(due);
+            self.timers.set(due, Timer::Retention(id));
         }
     }
 
@@ -233,6 +263,7 @@ impl Broker {
         let Some(mut queue) = self.queues.remove(&id) else {
             return;
         };
+        queue.retention_timer = None;
         self.retain_kept(now, &mut queue);
         self.queues.insert(id, queue);
         self.watch_retention(now, id);
@@ -263,8 +294,8 @@ impl Broker {
         let Some(head) = head else {
             return;
         };
-        lane.truncate(head, &mut self.memory);
-        lane.bytes = bytes;
+        let gone = lane.truncate(head, &mut self.memory);
+        lane.bytes = lane.bytes.saturating_sub(gone);
         let log = lane.log.id();
         if lane.durable {
             entry::write_truncate(&mut self.memory.open.body, log, head);

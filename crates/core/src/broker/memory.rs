@@ -2,10 +2,7 @@
 
 use crate::{
     id::{LogId, Offset, Timestamp},
-    journal::{
-        entry,
-        open::{OpenBlock, SealedBlock},
-    },
+    journal::{entry, open::OpenBlock},
     log::{
         chunk::{ChunkId, Chunks, Slot},
         files::Files,
@@ -97,11 +94,10 @@ impl Memory {
     }
 
     /// Closes the open block; its records can be read as slices from now on.
-    pub(crate) fn seal(&mut self) -> Option<SealedBlock> {
-        let block = self.open.seal()?;
-        self.chunks
-            .seal(ChunkId::journal(block.position.0), block.body.clone());
-        Some(block)
+    pub(crate) fn close(&mut self) {
+        if let Some((position, body)) = self.open.close() {
+            self.chunks.seal(ChunkId::journal(position.0), body);
+        }
     }
 }
 

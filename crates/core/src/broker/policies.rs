@@ -5,7 +5,7 @@ use crate::{
     id::Timestamp,
     name::Name,
     policy::Policy,
-    queue::QueueKind,
+    queue::{Purpose, QueueKind},
     refusal::{Kind, Refusal},
     request::PolicyChange,
     routing::QueueId,
@@ -109,6 +109,10 @@ impl Broker {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
+        // What is held back is not a queue to anyone but the broker.
+        if queue.purpose == Purpose::Delay {
+            return;
+        }
         let Some(namespace) = self.namespaces.get(queue.namespace) else {
             return;
         };

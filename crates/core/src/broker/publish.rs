@@ -1,31 +1,18 @@
 //! The one door: every message of every protocol comes in here.
 
-use super::{Broker, Effects, mark_dirty, timer::Timer};
+use super::{Broker, Effects, store::Stored};
 use crate::{
     authorize::{Operation, Resource},
     event::{Delivery, Event},
-    id::{LogId, Offset, SessionId, Timestamp},
-    journal::{entry, open::Confirms},
-    log::chunk::Slot,
-    message::{DeathReason, Message, Record, record},
-    name::Name,
-    queue::{Overflow, Queue},
+    id::{SessionId, Timestamp},
+    journal::open::Confirms,
+    message::{Message, Record, record},
     refusal::{Kind, Refusal},
     request::Publish,
-    routing::{self, QueueId},
+    routing,
     storage::Durability,
 };
 use bytes::Bytes;
-
-/// How one message fared in the queues it was routed to.
-struct Stored {
-    /// The strictest promise of a queue that took it.
-    durability: Durability,
-    /// A queue that had no room for it.
-    full: Option<Name>,
-    /// Queues that took it.
-    taken: usize,
-}
 
 impl Broker {
     pub(super) fn publish(
@@ -80,10 +67,18 @@ impl Broker {
         }
     }
 
+    /// Confirms when everything written so far is as safe as was promised.
     fn confirm(&mut self, durability: Durability, confirms: Confirms, effects: &mut Effects) {
+        let open = &mut self.memory.open;
         if durability > Durability::Memory {
-            self.memory.open.confirm(confirms);
-            return;
+            let position = open.newest();
+            if position == open.position() {
+                open.require(durability);
+            }
+            if position > self.committed {
+                open.waiting_at(position).confirm(confirms);
+                return;
+            }
         }
         let Confirms {
             session,
@@ -125,6 +120,12 @@ impl Broker {
             }
         }
         let held = route.delayed_by.len();
+        // A delay is for exchanges that hold messages back; to queues it means nothing.
+        let at_once = message.delay_ms.map(|_| Message {
+            delay_ms: None,
+            ..message.clone()
+        });
+        let message = at_once.as_ref().unwrap_or(message);
         let mut stored = self.store(now, message, &route.queues, false, effects);
         if held > 0 {
             stored.taken += held;
@@ -263,247 +264,4 @@ impl Broker {
         }
         readers.len()
     }
-
-    /// Stores a message that the broker itself publishes. Returns how many queues took it.
-    pub(super) fn store_for_broker(
-        &mut self,
-        now: Timestamp,
-        message: &Message,
-        queues: &[QueueId],
-        effects: &mut Effects,
-    ) -> usize {
-        self.memory.open.can_wait(now);
-        self.store(now, message, queues, true, effects).taken
-    }
-
-    /// Adds a message to queues: one record for all that are journaled, one for the others.
-    /// `always` adds it to full queues too.
-    fn store(
-        &mut self,
-        now: Timestamp,
-        message: &Message,
-        queues: &[QueueId],
-        always: bool,
-        effects: &mut Effects,
-    ) -> Stored {
-        let mut stored = Stored {
-            durability: Durability::Memory,
-            full: None,
-            taken: 0,
-        };
-        let mut journaled: Vec<(LogId, Offset)> = Vec::new();
-        let mut volatile: Vec<LogId> = Vec::new();
-        let size = (message.head.len() + message.body.len()) as u64;
-        for id in queues {
-            let Some(queue) = self.queues.get_mut(id) else {
-                continue;
-            };
-            if !always && refuses(queue, size) {
-                queue.counters.refused += 1;
-                stored.full = Some(queue.name.clone());
-                self.dead_letter_refused(now, *id, message, effects);
-                continue;
-            }
-            stored.taken += 1;
-            if self.is_repeated(now, *id, message) {
-                continue;
-            }
-            let Some(queue) = self.queues.get_mut(id) else {
-                continue;
-            };
-            queue.counters.published += 1;
-            let durability = queue.settings.durability.unwrap_or(self.config.durability);
-            let lane = queue.lane_for(message.priority);
-            let log = lane.log.id();
-            if lane.durable {
-                journaled.push((log, lane.log.tail()));
-                let promised = if message.persistent {
-                    durability
-                } else {
-                    Durability::Os
-                };
-                stored.durability = stored.durability.max(promised.max(Durability::Os));
-            } else {
-                volatile.push(log);
-            }
-        }
-        if !journaled.is_empty() {
-            let slot = self.memory.write_journaled(now, message, &journaled);
-            self.memory.open.require(stored.durability);
-            self.memory.open.admission = crate::storage::Admission::Normal;
-            for (log, _) in journaled {
-                self.append(now, log, slot, message, effects);
-            }
-        }
-        if !volatile.is_empty() {
-            let slot = self.memory.write_volatile(now, message);
-            for log in volatile {
-                self.append(now, log, slot, message, effects);
-            }
-        }
-        stored
-    }
-
-    fn append(
-        &mut self,
-        now: Timestamp,
-        log: LogId,
-        slot: Slot,
-        message: &Message,
-        effects: &mut Effects,
-    ) {
-        let position = self.memory.open.position();
-        let Some(queue) = self.queues.get_mut(&log.queue()) else {
-            return;
-        };
-        let Some(lane) = queue.lane_mut(log.lane()) else {
-            return;
-        };
-        let offset = lane.log.append(slot, &mut self.memory.chunks);
-        lane.bytes += u64::from(slot.length);
-        if lane.durable {
-            if lane.touched != position {
-                lane.touched = position;
-                let tails = &mut self.memory.open.waiting.tails;
-                tails.push((log, Offset(0)));
-            }
-        } else if lane.touched == crate::storage::Position(0) {
-            lane.touched = crate::storage::Position(u64::MAX);
-            self.fresh.push(log);
-        }
-        if !lane.in_memory {
-            lane.in_memory = true;
-            self.recent.insert(log);
-        }
-        if let Some(wait_ms) = message.delay_ms.or(message.ttl_ms) {
-            self.timers
-                .set(now.after(wait_ms), Timer::Record(log, offset));
-        }
-        if let Some(ttl_ms) = queue.settings.message_ttl_ms
-            && queue.head_timer.is_none()
-        {
-            let due = now.after(ttl_ms);
-            queue.head_timer = Some(due);
-            self.timers.set(due, Timer::Head(queue.id));
-        }
-        let over = queue.is_over_limit();
-        self.changed_log(log);
-        if over {
-            self.overflow(now, log.queue(), effects);
-        }
-    }
-
-    pub(super) fn changed_log(&mut self, log: LogId) {
-        if let Some(lane) = self
-            .queues
-            .get_mut(&log.queue())
-            .and_then(|queue| queue.lane_mut(log.lane()))
-            && lane.durable
-            && !lane.unsaved
-        {
-            lane.unsaved = true;
-            self.unsaved.push(log);
-        }
-    }
-
-    /// Pushes out the oldest messages of a queue that holds too many.
-    fn overflow(&mut self, now: Timestamp, id: QueueId, effects: &mut Effects) {
-        let Some(mut queue) = self.queues.remove(&id) else {
-            return;
-        };
-        let mut deaths = Vec::new();
-        if queue.keeps_records() {
-            self.retain_kept(now, &mut queue);
-        } else {
-            self.drop_overflow(&mut queue, &mut deaths, effects);
-        }
-        self.queues.insert(id, queue);
-        self.bury(now, id, deaths, effects);
-    }
-
-    pub(super) fn drop_overflow(
-        &mut self,
-        queue: &mut Queue,
-        deaths: &mut Vec<super::dead_letter::Death>,
-        effects: &mut Effects,
-    ) {
-        while queue.is_over_limit() {
-            let Some((index, ready)) = queue.peek_to_drop() else {
-                return;
-            };
-            match self.ready_record(queue, index, ready.offset, effects) {
-                None => {
-                    mark_dirty(&mut self.dirty, queue);
-                    return;
-                }
-                Some(None) => {}
-                Some(Some(record)) => self.kill_ready(
-                    queue,
-                    index,
-                    record,
-                    ready.offset,
-                    DeathReason::LengthExceeded,
-                    deaths,
-                ),
-            }
-        }
-    }
-
-    /// A message that a full queue refuses goes where its dead letters go, if the queue says so.
-    fn dead_letter_refused(
-        &mut self,
-        now: Timestamp,
-        id: QueueId,
-        message: &Message,
-        effects: &mut Effects,
-    ) {
-        let wanted = self.queues.get(&id).is_some_and(|queue| {
-            queue.settings.overflow == Some(Overflow::RejectPublishDeadLetter)
-                && queue.settings.dead_letter_exchange.is_some()
-        });
-        if !wanted {
-            return;
-        }
-        let mut bytes = Vec::new();
-        record::encode(&mut bytes, message, now);
-        let death = super::dead_letter::Death {
-            record: Record(Bytes::from(bytes)),
-            reason: DeathReason::LengthExceeded,
-        };
-        self.bury(now, id, vec![death], effects);
-    }
-
-    /// Whether the queue has seen this message's deduplication id within its window.
-    fn is_repeated(&mut self, now: Timestamp, id: QueueId, message: &Message) -> bool {
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return false;
-        };
-        let (Some(window_ms), Some(repeated)) =
-            (queue.settings.deduplication_ms, &message.deduplication_id)
-        else {
-            return false;
-        };
-        let repeated = Bytes::copy_from_slice(repeated);
-        queue.forget_seen(now);
-        if queue.seen.contains(&repeated) {
-            queue.counters.dropped += 1;
-            return true;
-        }
-        let until = now.after(window_ms);
-        queue.seen.insert(repeated.clone());
-        queue.seen_order.push_back((until, repeated.clone()));
-        if queue.is_journaled() {
-            let log = LogId::of_lane(id, 0);
-            entry::write_deduplicate(&mut self.memory.open.body, log, &repeated, until.0);
-            self.memory.open.can_wait(now);
-        }
-        false
-    }
-}
-
-fn refuses(queue: &Queue, bytes: u64) -> bool {
-    matches!(
-        queue.settings.overflow,
-        Some(Overflow::RejectPublish | Overflow::RejectPublishDeadLetter)
-    ) && queue.is_full_for(bytes)
 }

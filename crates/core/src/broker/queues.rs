@@ -4,7 +4,7 @@ use super::{Broker, Effects, catalog, mark_dirty, timer::Timer};
 use crate::{
     id::{SessionId, Timestamp},
     name::Name,
-    queue::{Counters, Purpose, Queue, QueueSettings, QueueSpec},
+    queue::{Counters, Dying, Purpose, Queue, QueueSettings, QueueSpec},
     routing::{BindingKey, BindingSpec, QueueId, Target},
     subscription::{consumer::Reader, roster::Roster},
 };
@@ -63,8 +63,11 @@ impl Broker {
             dirty: false,
             head_timer: None,
             idle_timer: None,
+            retention_timer: None,
             used_at: now,
-            dying: Vec::new(),
+            dying: Dying::default(),
+            retry_at: None,
+            failed_reads: 0,
             getting: Vec::new(),
             seen: BTreeSet::new(),
             seen_order: VecDeque::new(),
@@ -101,17 +104,26 @@ impl Broker {
         self.forget_leases(&queue);
         self.cancel_all(&queue, effects);
         for lane in &mut queue.lanes {
+            let log = lane.log.id();
             lane.log
                 .delete(&mut self.memory.chunks, &mut self.memory.files);
             if lane.durable {
-                self.deleted.push(lane.log.id());
+                self.deleted.push(log);
+            }
+            self.recent.remove(&log);
+            if let Some(due) = lane.dues.timer {
+                self.timers.clear(due, Timer::Due(log));
             }
         }
-        if let Some(due) = queue.idle_timer {
-            self.timers.clear(due, Timer::Idle(id));
-        }
-        if let Some(due) = queue.head_timer {
-            self.timers.clear(due, Timer::Head(id));
+        for (due, timer) in [
+            (queue.idle_timer, Timer::Idle(id)),
+            (queue.head_timer, Timer::Head(id)),
+            (queue.retention_timer, Timer::Retention(id)),
+            (queue.retry_at, Timer::Retry(id)),
+        ] {
+            if let Some(due) = due {
+                self.timers.clear(due, timer);
+            }
         }
         if let Some(session) = queue.owner.and_then(|owner| self.sessions.get_mut(&owner)) {
             session.exclusive_queues.retain(|other| *other != id);

@@ -142,7 +142,6 @@ impl Broker {
         }
         for run in runs.into_values().flatten() {
             self.memory.files.run_recovered(&run, 0);
-            self.memory.files.run_gone(&run, 0);
         }
         for (queue, seen) in seen {
             self.remember_seen(now, queue, &seen)
@@ -260,7 +259,8 @@ impl Broker {
                 if let Some(queue) = self.queues.get_mut(&log.queue())
                     && let Some(lane) = queue.lane_mut(log.lane())
                 {
-                    lane.truncate(head, &mut self.memory);
+                    let gone = lane.truncate(head, &mut self.memory);
+                    lane.bytes = lane.bytes.saturating_sub(gone);
                 }
                 self.changed_log(log);
             }
@@ -297,7 +297,10 @@ impl Broker {
         let lane = lane_of(&mut queue.lanes, log.lane(), || {
             Lane::new(log.queue(), log.lane(), true)
         });
-        if offset != lane.log.tail() {
+        let tail = lane.log.tail();
+        if offset > tail && self.tolerant {
+            lane.log.skip_to(offset);
+        } else if offset != tail {
             return Err(Malformed);
         }
         lane.log.append(slot, &mut self.memory.chunks);
@@ -351,10 +354,11 @@ impl Broker {
             let Some(mut queue) = self.queues.remove(id) else {
                 continue;
             };
+            let kept = queue.keeps_records();
             let outcome = queue
                 .lanes
                 .iter_mut()
-                .try_for_each(|lane| self.restart_lane(lane, clean));
+                .try_for_each(|lane| self.restart_lane(lane, kept, clean));
             self.queues.insert(*id, queue);
             outcome?;
         }
@@ -367,7 +371,12 @@ impl Broker {
         Ok(())
     }
 
-    fn restart_lane(&mut self, lane: &mut Lane, clean: bool) -> Result<(), RecoveryError> {
+    fn restart_lane(
+        &mut self,
+        lane: &mut Lane,
+        kept: bool,
+        clean: bool,
+    ) -> Result<(), RecoveryError> {
         let log = lane.log.id();
         let tail = lane.log.tail();
         while let Some(offset) = lane.log.first_missing(|offset| lane.ledger.wants(offset)) {
@@ -380,22 +389,20 @@ impl Broker {
         let delivered = if clean { lane.ledger.delivered() } else { tail };
         lane.ledger.restart(delivered);
         lane.visible = tail;
+        lane.offered = tail;
+        if kept {
+            return Ok(());
+        }
         for (offset, slot) in lane.log.until(Offset(0), ChunkId::journal(u64::MAX >> 1)) {
             let due = self
                 .memory
                 .read(slot)
                 .and_then(|bytes| RecordView::parse(&bytes).ok().and_then(|view| view.due()));
             if let Some(due) = due {
-                self.timers
-                    .set(due, super::timer::Timer::Record(log, offset));
+                lane.dues.watch(due, offset);
             }
         }
-        for run in lane.log.runs() {
-            if let Some(due) = run.due_ms_min {
-                let timer = super::timer::Timer::Run(log, Offset(run.first));
-                self.timers.set(Timestamp(due), timer);
-            }
-        }
+        lane.set_due_timer(false, &mut self.timers);
         Ok(())
     }
 

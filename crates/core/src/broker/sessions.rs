@@ -7,7 +7,7 @@ use crate::{
     id::{ConsumerId, RequestId, SessionId, Timestamp, WindowId},
     name::Name,
     refusal::{Kind, Refusal},
-    request::Command,
+    request::{Command, Request},
     routing::QueueId,
     storage::{Durability, Position},
 };
@@ -141,6 +141,7 @@ impl Broker {
         session: SessionId,
         effects: &mut Effects,
     ) {
+        self.drain_backlog(now, session, effects);
         let Some(state) = self.sessions.get_mut(&session) else {
             return;
         };
@@ -164,6 +165,27 @@ impl Broker {
             namespace.sessions = namespace.sessions.saturating_sub(1);
             for address in mailboxes.into_values() {
                 namespace.mailboxes.remove(&address);
+            }
+        }
+    }
+
+    /// Carries out what a session asked for while it waited for a record; gets are not answered
+    /// any more.
+    fn drain_backlog(&mut self, now: Timestamp, session: SessionId, effects: &mut Effects) {
+        while let Some(state) = self.sessions.get_mut(&session) {
+            state.getting = None;
+            let Some(command) = state.backlog.pop_front() else {
+                return;
+            };
+            let is_get = matches!(
+                command,
+                Command::Request {
+                    request: Request::Get { .. },
+                    ..
+                }
+            );
+            if !is_get {
+                self.carry_out(now, command, effects);
             }
         }
     }
@@ -192,20 +214,20 @@ impl Broker {
             effects.tell(session, event);
             return;
         }
-        let open = &mut self.memory.open;
-        let waiting = open
-            .sealed
-            .iter_mut()
-            .find(|waiting| waiting.position >= state.held_until)
-            .unwrap_or(&mut open.waiting);
+        let waiting = self.memory.open.waiting_at(state.held_until);
         waiting.events.push((session, event));
     }
 
     /// Whether an answer to `session` has to wait for a block.
     pub(super) fn holds_back(&self, session: SessionId) -> bool {
+        self.held_until(session) > self.committed
+    }
+
+    /// The block that answers to `session` have to wait for.
+    pub(super) fn held_until(&self, session: SessionId) -> Position {
         self.sessions
             .get(&session)
-            .is_some_and(|state| state.held_until > self.committed)
+            .map_or(Position(0), |state| state.held_until)
     }
 
     pub(super) fn written(&mut self, session: SessionId, bytes: u64) {

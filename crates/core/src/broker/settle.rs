@@ -142,28 +142,33 @@ impl Broker {
             self.memory.open.can_wait(now);
             self.changed(log, queue);
         }
-        self.watch_again(queue, level, offset);
+        self.watch_again(now, queue, level, offset, lease.due);
         if queue.is_over_limit() {
             self.drop_overflow(queue, deaths, effects);
         }
     }
 
-    /// A released record that has a time of its own is watched again.
-    fn watch_again(&mut self, queue: &Queue, level: u8, offset: Offset) {
-        let Some(lane) = queue.lane(level) else {
-            return;
-        };
-        if let crate::queue::lane::Found::Bytes(bytes) = lane.find(offset, &self.memory)
-            && let Ok(view) = crate::message::RecordView::parse(&bytes)
-            && let Some(due) = view.due()
+    /// A record that is ready again is watched again: for its own time and for the queue's.
+    fn watch_again(
+        &mut self,
+        now: Timestamp,
+        queue: &mut Queue,
+        level: u8,
+        offset: Offset,
+        due: Option<Timestamp>,
+    ) {
+        let waits = queue.retry_at.is_some();
+        if let Some(due) = due
+            && let Some(lane) = queue.lane_mut(level)
         {
-            let timer = super::timer::Timer::Record(lane.log.id(), offset);
-            self.timers.set(due, timer);
+            lane.dues.watch(due, offset);
+            lane.set_due_timer(waits, &mut self.timers);
         }
+        self.check_heads(now, queue);
     }
 
     /// A delivery of this consumer is over: it has room for another.
-    fn give_back(&mut self, queue: &mut Queue, slot: u32) {
+    pub(super) fn give_back(&mut self, queue: &mut Queue, slot: u32) {
         let Some(consumer) = self.consumers.get_mut(slot) else {
             return;
         };

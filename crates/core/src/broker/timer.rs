@@ -1,7 +1,7 @@
 //! What is to happen when its time comes.
 
 use crate::{
-    id::{LogId, Offset, Timestamp},
+    id::{LogId, Timestamp},
     routing::QueueId,
 };
 use std::collections::BTreeSet;
@@ -13,10 +13,10 @@ pub(crate) enum Timer {
     Head(QueueId),
     /// A queue may have been unused for too long.
     Idle(QueueId),
-    /// A record is due.
-    Record(LogId, Offset),
-    /// Records of the run that begins here are due, or were when it was written.
-    Run(LogId, Offset),
+    /// Records of a log are due.
+    Due(LogId),
+    /// Reads from disk that have failed may be tried again.
+    Retry(QueueId),
     /// Kept records may be too old.
     Retention(QueueId),
 }
@@ -32,6 +32,11 @@ impl Timers {
 
     pub(crate) fn clear(&mut self, due: Timestamp, timer: Timer) {
         self.0.remove(&(due, timer));
+    }
+
+    /// How many are set.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// When the soonest is due.

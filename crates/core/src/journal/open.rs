@@ -3,7 +3,7 @@
 use super::entry;
 use crate::{
     event::Event,
-    id::{LogId, Offset, ProducerId, SessionId, Timestamp},
+    id::{ConsumerId, LogId, Offset, ProducerId, SessionId, Timestamp},
     storage::{Admission, Durability, Position},
 };
 use bytes::Bytes;
@@ -38,9 +38,24 @@ pub(crate) struct Waiting {
     pub(crate) confirms: Vec<Confirms>,
     pub(crate) events: Vec<(SessionId, Event)>,
     /// Consumers whose start is answered among `events`.
-    pub(crate) announced: Vec<u32>,
+    pub(crate) announced: Vec<(SessionId, ConsumerId)>,
     /// Logs that grew, and their tails.
     pub(crate) tails: Vec<(LogId, Offset)>,
+}
+
+impl Waiting {
+    /// Adds a confirm, joined with the one before it if they follow each other.
+    pub(crate) fn confirm(&mut self, confirms: Confirms) {
+        if let Some(known) = self.confirms.last_mut()
+            && known.session == confirms.session
+            && known.producer == confirms.producer
+            && known.last + 1 == confirms.first
+        {
+            known.last = confirms.last;
+            return;
+        }
+        self.confirms.push(confirms);
+    }
 }
 
 /// The open block.
@@ -54,8 +69,10 @@ pub(crate) struct OpenBlock {
     pub(crate) waiting: Waiting,
     /// Logs with settlements that are not yet among the entries.
     pub(crate) settled: Vec<LogId>,
-    /// Blocks that are sealed and not yet safe.
+    /// What waits for blocks that are closed and not yet safe.
     pub(crate) sealed: VecDeque<Waiting>,
+    /// Blocks that are closed and not yet handed out.
+    pub(crate) closed: VecDeque<SealedBlock>,
 }
 
 impl OpenBlock {
@@ -71,6 +88,7 @@ impl OpenBlock {
             },
             settled: Vec::new(),
             sealed: VecDeque::new(),
+            closed: VecDeque::new(),
         }
     }
 
@@ -93,30 +111,31 @@ impl OpenBlock {
         self.since.get_or_insert(now);
     }
 
-    pub(crate) fn confirm(&mut self, confirms: Confirms) {
-        let Confirms {
-            session,
-            producer,
-            first,
-            last,
-        } = confirms;
-        if let Some(known) = self.waiting.confirms.last_mut()
-            && known.session == session
-            && known.producer == producer
-            && known.last + 1 == first
-        {
-            known.last = last;
-            return;
+    /// The position of the newest block that has anything in it.
+    pub(crate) fn newest(&self) -> Position {
+        let open = self.position();
+        if self.is_empty() {
+            Position(open.0.saturating_sub(1))
+        } else {
+            open
         }
-        self.waiting.confirms.push(confirms);
+    }
+
+    /// What waits for the block at `position`, or for the one after it that is not safe yet.
+    pub(crate) fn waiting_at(&mut self, position: Position) -> &mut Waiting {
+        self.sealed
+            .iter_mut()
+            .find(|waiting| waiting.position >= position)
+            .unwrap_or(&mut self.waiting)
     }
 
     pub(crate) fn catalog(&mut self, key: &[u8], value: Option<&[u8]>) {
         entry::write_catalog(&mut self.body, key, value);
     }
 
-    /// Closes the block, if there is anything in it, and opens the next.
-    pub(crate) fn seal(&mut self) -> Option<SealedBlock> {
+    /// Closes the block, if there is anything in it, and opens the next. Returns where it is and
+    /// what it holds; it is handed out by [`OpenBlock::hand_out`].
+    pub(crate) fn close(&mut self) -> Option<(Position, Bytes)> {
         if self.body.is_empty() {
             return None;
         }
@@ -130,12 +149,19 @@ impl OpenBlock {
         self.since = None;
         let capacity = self.body.len().min(BODY_KEPT_BYTES);
         let body = std::mem::replace(&mut self.body, Vec::with_capacity(capacity));
-        Some(SealedBlock {
+        let body = Bytes::from(body);
+        self.closed.push_back(SealedBlock {
             position,
-            body: Bytes::from(body),
+            body: body.clone(),
             durability: std::mem::replace(&mut self.durability, Durability::Memory),
             admission: std::mem::replace(&mut self.admission, Admission::Reserve),
-        })
+        });
+        Some((position, body))
+    }
+
+    /// The oldest block that is closed and was not handed out.
+    pub(crate) fn hand_out(&mut self) -> Option<SealedBlock> {
+        self.closed.pop_front()
     }
 }
 

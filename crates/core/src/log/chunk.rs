@@ -2,7 +2,7 @@
 //! buffer a batch. A chunk goes when the last record in it is no longer wanted.
 
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 /// Names a chunk. Chunks of one family are numbered in the order in which they were filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,58 +47,71 @@ struct Chunk {
 /// One family of chunks in order of their numbers.
 #[derive(Debug, Default)]
 struct Family {
-    base: u64,
-    chunks: VecDeque<Chunk>,
+    /// The chunk that is being filled, or was last.
+    newest: (u64, Chunk),
+    /// Older ones with something in them that is wanted.
+    older: BTreeMap<u64, Chunk>,
     bytes: u64,
 }
 
 impl Family {
-    fn entry(&mut self, number: u64) -> Option<&mut Chunk> {
-        if self.chunks.is_empty() {
-            self.base = number;
+    fn retain(&mut self, number: u64) {
+        if number > self.newest.0 {
+            self.turn_to(number);
         }
-        let index = usize::try_from(number.checked_sub(self.base)?).ok()?;
-        if index >= self.chunks.len() {
-            self.chunks.resize_with(index + 1, Chunk::default);
+        if let Some(chunk) = self.get_mut(number) {
+            chunk.live += 1;
         }
-        self.chunks.get_mut(index)
+    }
+
+    /// Begins a chunk; the one before it is kept if something in it is wanted.
+    fn turn_to(&mut self, number: u64) {
+        let (before, chunk) = std::mem::replace(&mut self.newest, (number, Chunk::default()));
+        if chunk.live > 0 {
+            self.older.insert(before, chunk);
+        }
     }
 
     fn get(&self, number: u64) -> Option<&Chunk> {
-        let index = usize::try_from(number.checked_sub(self.base)?).ok()?;
-        self.chunks.get(index)
+        if number == self.newest.0 {
+            Some(&self.newest.1)
+        } else {
+            self.older.get(&number)
+        }
+    }
+
+    fn get_mut(&mut self, number: u64) -> Option<&mut Chunk> {
+        if number == self.newest.0 {
+            Some(&mut self.newest.1)
+        } else {
+            self.older.get_mut(&number)
+        }
     }
 
     fn seal(&mut self, number: u64, bytes: Bytes) {
         let length = bytes.len() as u64;
-        let Some(chunk) = self.entry(number) else {
-            return;
-        };
-        if chunk.live > 0 {
+        if let Some(chunk) = self.get_mut(number)
+            && chunk.live > 0
+        {
             chunk.bytes = bytes;
             self.bytes += length;
         }
-        self.drop_front();
     }
 
     fn release(&mut self, number: u64) {
-        let Some(chunk) = self.entry(number) else {
+        let Some(chunk) = self.get_mut(number) else {
             return;
         };
         chunk.live = chunk.live.saturating_sub(1);
         if chunk.live == 0 {
             let freed = std::mem::take(&mut chunk.bytes).len() as u64;
             self.bytes -= freed;
-            self.drop_front();
+            self.older.remove(&number);
         }
     }
 
-    /// Keeps the newest chunk: it may still be open.
-    fn drop_front(&mut self) {
-        while self.chunks.len() > 1 && self.chunks.front().is_some_and(|chunk| chunk.live == 0) {
-            self.chunks.pop_front();
-            self.base += 1;
-        }
+    fn len(&self) -> usize {
+        self.older.len() + usize::from(self.newest.1.live > 0)
     }
 }
 
@@ -120,9 +133,7 @@ impl Chunks {
 
     /// One more record of `chunk` is wanted.
     pub(crate) fn retain(&mut self, chunk: ChunkId) {
-        if let Some(entry) = self.family(chunk).entry(chunk.number()) {
-            entry.live += 1;
-        }
+        self.family(chunk).retain(chunk.number());
     }
 
     /// One record of `chunk` is no longer wanted.
@@ -145,6 +156,11 @@ impl Chunks {
         let chunk = family.get(slot.chunk.number())?;
         let (start, length) = (slot.start as usize, slot.length as usize);
         (start + length <= chunk.bytes.len()).then(|| chunk.bytes.slice(start..start + length))
+    }
+
+    /// How many chunks have something in them that is wanted.
+    pub(crate) fn len(&self) -> usize {
+        self.journal.len() + self.volatile.len()
     }
 
     /// Bytes of sealed journal blocks that are still wanted, whole blocks counted.
@@ -180,6 +196,22 @@ mod tests {
         chunks.release(chunk);
         assert_eq!(chunks.journal_bytes(), 0);
         assert_eq!(chunks.read(slot), None);
+    }
+
+    #[test]
+    fn one_old_record_keeps_only_its_own_chunk() {
+        let mut chunks = Chunks::default();
+        for number in 1..1_000 {
+            let chunk = ChunkId::volatile(number);
+            chunks.retain(chunk);
+            chunks.seal(chunk, Bytes::from_static(b"abc"));
+            if number > 1 {
+                chunks.release(chunk);
+            }
+        }
+        assert_eq!((chunks.len(), chunks.volatile_bytes()), (1, 3));
+        chunks.release(ChunkId::volatile(1));
+        assert_eq!((chunks.len(), chunks.volatile_bytes()), (0, 0));
     }
 
     #[test]

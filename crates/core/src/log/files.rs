@@ -3,6 +3,9 @@
 use crate::storage::{ExtentFile, FileUsage, IndexBatch, Run, Tier};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A file of which less than this is wanted is written anew.
+const SPARSE_PERCENT: u64 = 30;
+
 /// The extent files in use and the changes since the last checkpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
@@ -13,7 +16,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// A file as the index knows it.
+    /// A file as the index knows it; what is wanted of it is counted by its runs.
     pub(crate) fn recovered(&mut self, file: ExtentFile, usage: FileUsage) {
         self.usage.insert(
             file,
@@ -25,9 +28,14 @@ impl Files {
         );
     }
 
-    /// Counts a run that the index knows.
+    /// Counts what is wanted of a run that the index knows.
     pub(crate) fn run_recovered(&mut self, run: &Run, live: u64) {
-        self.count(run, live);
+        let usage = self.usage.entry(run.file).or_default();
+        usage.live_records += live;
+        usage.live_bytes += live * average(run);
+        if live == 0 {
+            self.run_gone(run, 0);
+        }
     }
 
     /// A run was written; `live` of its records are still wanted.
@@ -50,14 +58,33 @@ impl Files {
         }
     }
 
-    /// One record of a run is no longer wanted.
-    pub(crate) fn record_gone(&mut self, run: &Run) {
+    /// Records of a run are no longer wanted.
+    pub(crate) fn records_gone(&mut self, run: &Run, count: u64) {
         let usage = self.usage.entry(run.file).or_default();
-        usage.live_records = usage.live_records.saturating_sub(1);
-        usage.live_bytes = usage.live_bytes.saturating_sub(average(run));
+        usage.live_records = usage.live_records.saturating_sub(count);
+        usage.live_bytes = usage.live_bytes.saturating_sub(count * average(run));
         if usage.live_records == 0 {
             self.dirty.insert(run.file);
         }
+    }
+
+    /// The durable file with the smallest wanted part, if that part is so small that it is worth
+    /// writing it anew.
+    pub(crate) fn sparsest(&self) -> Option<ExtentFile> {
+        let share = |usage: &FileUsage| usage.live_bytes.saturating_mul(100) / usage.bytes.max(1);
+        self.usage
+            .iter()
+            .filter(|(file, usage)| file.tier == Tier::Durable && usage.live_records > 0)
+            .map(|(file, usage)| (share(usage), *file))
+            .min()
+            .filter(|(share, _)| *share < SPARSE_PERCENT)
+            .map(|(_, file)| file)
+    }
+
+    /// How many changes wait for the next checkpoint, and how many files there are.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        let changes = self.dirty.len() + self.runs_added.len() + self.runs_gone.len();
+        (changes, self.usage.len())
     }
 
     /// Bytes of all extent files.

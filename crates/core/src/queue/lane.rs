@@ -1,8 +1,12 @@
 //! One priority of a queue: a log and the progress of the queue's consumers over it.
 
+use super::due::{Dues, LEAD_MS};
 use crate::{
-    broker::memory::Memory,
-    id::{LogId, Offset},
+    broker::{
+        memory::Memory,
+        timer::{Timer, Timers},
+    },
+    id::{LogId, Offset, Timestamp},
     journal::entry,
     log::{Log, Place},
     routing::QueueId,
@@ -20,6 +24,10 @@ pub(crate) struct Lane {
     pub(crate) ledger: Ledger,
     /// Records before this offset may be delivered: they are as safe as they were promised to be.
     pub(crate) visible: Offset,
+    /// Records before this offset have been offered to the consumers that were there.
+    pub(crate) offered: Offset,
+    /// Which of its records have a time of their own.
+    pub(crate) dues: Dues,
     /// Bytes of the records that are not settled.
     pub(crate) bytes: u64,
     /// Whether it is journaled.
@@ -54,6 +62,8 @@ impl Lane {
             log: Log::new(LogId::of_lane(queue, level)),
             ledger: Ledger::default(),
             visible: Offset(0),
+            offered: Offset(0),
+            dues: Dues::default(),
             bytes: 0,
             durable,
             fetching: false,
@@ -101,14 +111,8 @@ impl Lane {
         if !self.durable {
             return;
         }
-        if self.unwritten.is_empty() {
-            memory.open.settled.push(self.log.id());
-        }
         self.unwritten_bytes += bytes;
-        match self.unwritten.last_mut() {
-            Some((_, last)) if *last + 1 == offset.0 => *last = offset.0,
-            _ => self.unwritten.push((offset.0, offset.0)),
-        }
+        self.write_later(offset, offset, memory);
     }
 
     /// Writes the settlements since the last block.
@@ -124,50 +128,69 @@ impl Lane {
     /// All ready messages are gone. Returns how many there were.
     pub(crate) fn purge(&mut self, leased_bytes: u64, memory: &mut Memory) -> u64 {
         let tail = self.log.tail();
-        let wanted: Vec<_> = if self.ledger.leased() == 0 {
-            Vec::new()
-        } else {
-            self.ledger.held_between(Offset(0), tail, |_| true)
-        };
+        let held = self.ledger.held_between(Offset(0), tail, |_| true);
         let head = self.ledger.head();
         let purged = self.ledger.purge(tail);
+        self.log
+            .keep_only(&held, &mut memory.chunks, &mut memory.files);
+        self.dues.clear();
         let gone_bytes = self.bytes.saturating_sub(leased_bytes);
-        let mut from = head;
-        for keep in wanted.iter().copied().chain([tail]) {
-            self.discard_range(from, keep, memory);
-            from = keep.next();
+        self.bytes -= gone_bytes;
+        if purged == 0 || !self.durable {
+            return purged;
         }
-        self.bytes = leased_bytes.min(self.bytes);
-        self.unwritten_bytes += if self.durable { gone_bytes } else { 0 };
+        self.unwritten_bytes += gone_bytes;
+        let mut from = head;
+        for end in held.into_iter().chain([tail]) {
+            if from < end {
+                self.write_later(from, Offset(end.0 - 1), memory);
+            }
+            from = end.next();
+        }
         purged
     }
 
-    fn discard_range(&mut self, from: Offset, to: Offset, memory: &mut Memory) {
-        if from >= to {
-            return;
+    fn write_later(&mut self, first: Offset, last: Offset, memory: &mut Memory) {
+        if self.unwritten.is_empty() {
+            memory.open.settled.push(self.log.id());
         }
-        if from <= self.log.first() {
-            self.log
-                .discard_before(to, &mut memory.chunks, &mut memory.files);
-        } else {
-            for offset in from.0..to.0 {
-                self.log
-                    .discard(Offset(offset), &mut memory.chunks, &mut memory.files);
-            }
-        }
-        if self.durable {
-            if self.unwritten.is_empty() {
-                memory.open.settled.push(self.log.id());
-            }
-            self.unwritten.push((from.0, to.0 - 1));
+        match self.unwritten.last_mut() {
+            Some((_, end)) if *end + 1 == first.0 => *end = last.0,
+            _ => self.unwritten.push((first.0, last.0)),
         }
     }
 
-    /// Everything before `head` is gone, by retention.
-    pub(crate) fn truncate(&mut self, head: Offset, memory: &mut Memory) {
+    /// Everything before `head` is gone. Returns how many bytes of records that were there, wanted
+    /// or not.
+    pub(crate) fn truncate(&mut self, head: Offset, memory: &mut Memory) -> u64 {
         self.ledger.truncate(head);
         self.log
-            .discard_before(head, &mut memory.chunks, &mut memory.files);
+            .discard_before(head, &mut memory.chunks, &mut memory.files)
+    }
+
+    /// Sets the lane's timer to when it next has something to do about records that are due.
+    /// While reads from disk have to wait, what is on disk sets no timer.
+    pub(crate) fn set_due_timer(&mut self, reads_wait: bool, timers: &mut Timers) {
+        let on_disk = if self.dues.reading || reads_wait {
+            None
+        } else if self.dues.first_to_read().is_some() || self.dues.scan.is_some() {
+            Some(Timestamp(0))
+        } else {
+            let due = self.log.runs_due();
+            due.map(|due| Timestamp(due.0.saturating_sub(LEAD_MS)))
+        };
+        let next = on_disk.into_iter().chain(self.dues.next()).min();
+        if next == self.dues.timer {
+            return;
+        }
+        let timer = Timer::Due(self.log.id());
+        if let Some(known) = self.dues.timer.take() {
+            timers.clear(known, timer);
+        }
+        if let Some(next) = next {
+            timers.set(next, timer);
+        }
+        self.dues.timer = next;
     }
 
     /// Appends what a restart needs to know.
@@ -192,14 +215,14 @@ impl Lane {
         for run in runs {
             let live = ledger.wanted_between(run.first, run.last).min(run.count);
             memory.files.run_recovered(&run, live);
-            if live == 0 {
-                memory.files.run_gone(&run, 0);
-            } else {
+            if live > 0 {
                 live_runs.push((run, live));
             }
         }
+        let after_runs = live_runs.last().map_or(0, |(run, _)| run.last + 1);
+        let recent = ledger.first_wanted(Offset(after_runs));
         let mut lane = Self::new(log.queue(), log.lane(), true);
-        lane.log = Log::recovered(log, ledger.head(), tail, live_runs);
+        lane.log = Log::recovered(log, recent, tail, live_runs);
         lane.ledger = ledger;
         lane.bytes = bytes;
         lane.visible = tail;

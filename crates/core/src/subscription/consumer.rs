@@ -45,7 +45,8 @@ pub(crate) struct Consumer {
 pub(crate) struct Cursor {
     pub(crate) next: Offset,
     pub(crate) ahead: VecDeque<(Offset, bytes::Bytes)>,
-    pub(crate) fetching: bool,
+    /// Where the read begins that is under way.
+    pub(crate) asked: Option<Offset>,
 }
 
 impl Cursor {

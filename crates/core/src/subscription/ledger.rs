@@ -2,7 +2,7 @@
 //! leases and the holes, not with the records that wait.
 
 use crate::{
-    id::Offset,
+    id::{Offset, Timestamp},
     wire::{Malformed, Reader, Writer},
 };
 use roaring::RoaringTreemap;
@@ -15,7 +15,12 @@ pub(crate) struct Lease {
     pub(crate) holder: u32,
     /// Size of the record.
     pub(crate) bytes: u32,
+    /// When the record is due, if it has a time of its own.
+    pub(crate) due: Option<Timestamp>,
 }
+
+/// Holds what no consumer holds any more and is not settled yet.
+pub(crate) const NOBODY: u32 = u32::MAX;
 
 /// A record that may be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +125,13 @@ impl Ledger {
         self.leased.remove(&offset.0)
     }
 
+    /// Takes a leased record from its holder; it stays out of reach until its lease is ended.
+    pub(crate) fn take_away(&mut self, offset: Offset) {
+        if let Some(lease) = self.leased.get_mut(&offset.0) {
+            lease.holder = NOBODY;
+        }
+    }
+
     /// The holder of a lease.
     pub(crate) fn holder(&self, offset: Offset) -> Option<u32> {
         self.leased.get(&offset.0).map(|lease| lease.holder)
@@ -210,7 +222,6 @@ impl Ledger {
             return;
         }
         self.head = head.0;
-        self.next = self.next.max(head.0);
         self.settled.remove_range(..head.0);
         self.settled_count = self.settled.len();
         self.returned = self.returned.split_off(&head.0);
@@ -220,6 +231,7 @@ impl Ledger {
             self.settled_count -= 1;
             self.head += 1;
         }
+        self.next = self.next.max(self.head);
     }
 
     /// Failed attempts as they were recorded before a restart.
@@ -253,6 +265,50 @@ impl Ledger {
             .checked_sub(1)
             .map_or(0, |before| self.settled.rank(before));
         (last - first + 1) - (self.settled.rank(last) - before)
+    }
+
+    /// The first record at or after `from` that is still wanted, or would be if it existed.
+    pub(crate) fn first_wanted(&self, from: Offset) -> Offset {
+        let from = from.0.max(self.head);
+        let all_settled = |end: u64| {
+            let before = from
+                .checked_sub(1)
+                .map_or(0, |before| self.settled.rank(before));
+            self.settled.rank(end) - before == end - from + 1
+        };
+        if !self.settled.contains(from) {
+            return Offset(from);
+        }
+        let (mut settled, mut step) = (from, 1);
+        while step > 0 {
+            if all_settled(settled + step) {
+                settled += step;
+                step *= 2;
+            } else {
+                step /= 2;
+            }
+        }
+        Offset(settled + 1)
+    }
+
+    /// First and last of each range of records from `first` to `last` that are still wanted.
+    pub(crate) fn wanted_ranges(&self, first: u64, last: u64) -> Vec<(u64, u64)> {
+        let mut ranges = Vec::new();
+        let mut from = first.max(self.head);
+        while from <= last {
+            from = self.first_wanted(Offset(from)).0;
+            if from > last {
+                break;
+            }
+            let rank = self.settled.rank(from);
+            let end = self
+                .settled
+                .select(rank)
+                .map_or(last, |settled| (settled - 1).min(last));
+            ranges.push((from, end));
+            from = end + 1;
+        }
+        ranges
     }
 
     /// Appends what a restart needs to know.
@@ -326,6 +382,7 @@ mod tests {
             Lease {
                 holder: 0,
                 bytes: 1,
+                due: None,
             },
         );
     }
@@ -351,6 +408,47 @@ mod tests {
                 redelivered: true,
                 attempts: 1
             })
+        );
+    }
+
+    #[test]
+    fn the_first_wanted_record_is_found_behind_holes() {
+        let mut ledger = Ledger::default();
+        for offset in (1..500).chain(600..601) {
+            ledger.settle(Offset(offset));
+        }
+        for (from, wanted) in [
+            (0, 0),
+            (1, 500),
+            (499, 500),
+            (500, 500),
+            (600, 601),
+            (700, 700),
+        ] {
+            assert_eq!(ledger.first_wanted(Offset(from)), Offset(wanted), "{from}");
+        }
+    }
+
+    #[test]
+    fn wanted_ranges_lie_between_the_holes() {
+        let mut ledger = Ledger::default();
+        for offset in [0, 1, 4, 5, 9] {
+            ledger.settle(Offset(offset));
+        }
+        assert_eq!(ledger.wanted_ranges(0, 12), [(2, 3), (6, 8), (10, 12)]);
+        assert_eq!(ledger.wanted_ranges(3, 6), [(3, 3), (6, 6)]);
+        assert_eq!(ledger.wanted_ranges(4, 5), []);
+        assert_eq!(ledger.wanted_ranges(20, 21), [(20, 21)]);
+    }
+
+    #[test]
+    fn what_a_truncation_removes_is_not_delivered_again() {
+        let mut ledger = Ledger::default();
+        ledger.settle(Offset(5));
+        ledger.truncate(Offset(5));
+        assert_eq!(
+            ledger.peek(Offset(9)).map(|ready| ready.offset),
+            Some(Offset(6))
         );
     }
 

@@ -1,0 +1,16 @@
+//! The broker, feature by feature, with a journal and a disk in memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod build;
+mod dead_letters;
+mod deduplication;
+mod disk;
+mod node;
+mod recovery;
+mod streams;
+mod waiting;
