@@ -93,43 +93,23 @@ impl AmqpSession {
             (Answer::Addressed { name, nowait }, _) => {
                 link.send_declared(nowait, number, &name, 0, 1)
             }
-            (Answer::Purged { nowait }, Response::Removed { messages }) if !nowait => {
-                link.send(
-                    number,
-                    &queue::PurgeOk {
-                        message_count: count(messages),
-                    },
-                );
+            (Answer::Purged { nowait }, response) => {
+                let message_count = removed(&response);
+                link.send_unless(nowait, number, &queue::PurgeOk { message_count });
             }
-            (Answer::Deleted { nowait }, response) if !nowait => {
-                let messages = if let Response::Removed { messages } = response {
-                    messages
-                } else {
-                    0
-                };
-                link.send(
-                    number,
-                    &queue::DeleteOk {
-                        message_count: count(messages),
-                    },
-                );
+            (Answer::Deleted { nowait }, response) => {
+                let message_count = removed(&response);
+                link.send_unless(nowait, number, &queue::DeleteOk { message_count });
             }
-            (Answer::Purged { .. } | Answer::Deleted { .. }, _) => {}
             (Answer::Consuming { consumer, nowait }, response) => {
                 self.consuming(number, consumer, nowait, response)
             }
-            (
-                Answer::Cancelled {
-                    consumer,
-                    tag,
-                    nowait,
-                },
-                _,
-            ) => {
-                link.consumers.remove(&consumer);
-                if !nowait {
-                    link.send(number, &basic::CancelOk { consumer_tag: &tag });
-                }
+            (Answer::Cancelled(cancelled), _) => {
+                link.consumers.remove(&cancelled.consumer);
+                let ok = basic::CancelOk {
+                    consumer_tag: &cancelled.tag,
+                };
+                link.send_unless(cancelled.nowait, number, &ok);
             }
             (Answer::Got, Response::Got { delivery, ready }) => {
                 self.got(now, number, delivery, ready)?
@@ -157,11 +137,9 @@ impl AmqpSession {
             }
             _ => {}
         }
-        if !nowait {
-            let tag = added.tag.clone();
-            self.link
-                .send(number, &basic::ConsumeOk { consumer_tag: &tag });
-        }
+        let tag = added.tag.clone();
+        self.link
+            .send_unless(nowait, number, &basic::ConsumeOk { consumer_tag: &tag });
     }
 
     fn got(
@@ -249,17 +227,23 @@ impl Link {
         channel: u16,
         name: &str,
         ready: u64,
-        consumers: u32,
+        consumer_count: u32,
     ) {
-        if nowait {
-            return;
-        }
+        let message_count = count(ready);
         let declared = queue::DeclareOk {
             queue: name,
-            message_count: count(ready),
-            consumer_count: consumers,
+            message_count,
+            consumer_count,
         };
-        self.send(channel, &declared);
+        self.send_unless(nowait, channel, &declared);
+    }
+}
+
+/// How many messages a purge or a deletion took; none when there was no such queue.
+fn removed(response: &Response) -> u32 {
+    match response {
+        Response::Removed { messages } => count(*messages),
+        _ => 0,
     }
 }
 

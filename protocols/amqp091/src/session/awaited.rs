@@ -35,15 +35,19 @@ pub(super) enum Answer {
     /// `basic.consume-ok`, unless `nowait`.
     Consuming { consumer: ConsumerId, nowait: bool },
     /// The consumer is gone; `basic.cancel-ok`, unless `nowait`.
-    Cancelled {
-        consumer: ConsumerId,
-        tag: String,
-        nowait: bool,
-    },
+    Cancelled(Cancelled),
     /// `basic.get-ok` or `basic.get-empty`.
     Got,
     /// `tx.commit-ok`; a refusal releases what was to be settled.
     Committed { settlements: Vec<Settlement> },
+}
+
+/// A consumer that was cancelled by its client.
+#[derive(Debug)]
+pub(super) struct Cancelled {
+    pub(super) consumer: ConsumerId,
+    pub(super) tag: String,
+    pub(super) nowait: bool,
 }
 
 /// The answers that have no fields.

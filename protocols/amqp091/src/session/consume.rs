@@ -5,7 +5,7 @@ use sabir_core::name::Name;
 use sabir_core::request::{Command, Consume, Request};
 
 use super::AmqpSession;
-use super::awaited::Answer;
+use super::awaited::{Answer, Cancelled};
 use super::channel::Channel;
 use super::fault::Fault;
 use super::link::Link;
@@ -195,11 +195,12 @@ impl Channel {
         {
             self.replies = None;
         }
-        let answer = Answer::Cancelled {
+        let cancelled = Cancelled {
             consumer,
             tag: tag.to_owned(),
             nowait: cancel.nowait,
         };
+        let answer = Answer::Cancelled(cancelled);
         link.request(
             &mut self.lane,
             basic::Cancel::ID,

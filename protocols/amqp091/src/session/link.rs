@@ -92,6 +92,13 @@ impl Link {
         put_method(&mut self.output.bytes, channel, method);
     }
 
+    /// Sends a method of a channel unless its client does not want it.
+    pub(super) fn send_unless<M: Arguments>(&mut self, nowait: bool, channel: u16, method: &M) {
+        if !nowait {
+            self.send(channel, method);
+        }
+    }
+
     /// Answers a method, behind the answers that the channel's client still waits for.
     pub(super) fn answer<M: Arguments>(&mut self, lane: &Lane, method: &M) {
         if lane.awaited == 0 {
