@@ -24,6 +24,23 @@ pub struct RewritePart {
     pub wanted: Vec<(u64, u64)>,
 }
 
+impl Rewrite {
+    /// Whether a record of the file is wanted.
+    #[must_use]
+    pub fn wants(&self, log: u64, offset: u64) -> bool {
+        let part = self
+            .parts
+            .binary_search_by_key(&log, |part| part.run.log)
+            .ok()
+            .and_then(|index| self.parts.get(index));
+        part.is_some_and(|part| {
+            let index = part.wanted.partition_point(|(_, last)| *last < offset);
+            let range = part.wanted.get(index);
+            range.is_some_and(|(first, _)| *first <= offset)
+        })
+    }
+}
+
 impl Broker {
     /// The file that is most worth writing anew, if one is.
     #[must_use]

@@ -358,6 +358,16 @@ impl Ledger {
         self.attempts.get(&offset.0).copied().unwrap_or(0)
     }
 
+    /// The records from `first` to `last` that have failed, and how often.
+    pub(crate) fn attempts_between(
+        &self,
+        first: u64,
+        last: u64,
+    ) -> impl Iterator<Item = (u64, u32)> + '_ {
+        let between = self.attempts.range(first..=last);
+        between.map(|(offset, attempts)| (*offset, *attempts))
+    }
+
     fn take(&mut self, offset: Offset) {
         if !self.returned.remove(&offset.0) {
             self.next = self.next.max(offset.0 + 1);

@@ -180,16 +180,11 @@ impl Node {
             return false;
         };
         let file = self.next_file(Tier::Durable);
-        let mut records = Vec::new();
-        for part in &rewrite.parts {
-            let found = self.extents[&rewrite.file].iter().filter(|(log, record)| {
-                let offset = record.offset;
-                let mut wanted = part.wanted.iter();
-                *log == part.run.log
-                    && wanted.any(|(first, last)| (*first..=*last).contains(&offset))
-            });
-            records.extend(found.cloned());
-        }
+        let found = self.extents[&rewrite.file].iter();
+        let records: Vec<_> = found
+            .filter(|(log, record)| rewrite.wants(*log, record.offset))
+            .cloned()
+            .collect();
         let runs = self.keep(file, records);
         self.broker.rewritten(&rewrite, &runs);
         true
