@@ -44,6 +44,8 @@ pub struct Ledger {
     pub disorder: Vec<String>,
     /// Messages that nobody published.
     pub strange: Vec<String>,
+    /// How the last connection that published ended.
+    pub last_end: String,
 }
 
 impl Ledger {
@@ -101,11 +103,12 @@ impl fmt::Display for Ledger {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} sent, {} confirmed, {} arrived, {} again",
+            "{} sent, {} confirmed, {} arrived, {} again; the last publisher ended with: {}",
             self.sent.values().sum::<u64>(),
             self.confirmed.len(),
             self.arrived.len(),
-            self.duplicates
+            self.duplicates,
+            self.last_end
         )
     }
 }

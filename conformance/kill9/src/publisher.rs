@@ -25,10 +25,26 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Publishes to `queue` until `publishing` says otherwise and the last confirm is in.
 pub async fn run(shared: Shared, queue: u32, publisher: u32, publishing: watch::Receiver<bool>) {
     let mut sequence = 0;
-    while *publishing.borrow() {
-        // The connection ends with the broker; the next one goes on with the next message.
-        let _ended: lapin::Result<()> = publish(&shared, queue, publisher, &mut sequence, &publishing).await;
-        tokio::time::sleep(RETRY).await;
+    let publish_forever = async {
+        loop {
+            let watched = publishing.clone();
+            match publish(&shared, queue, publisher, &mut sequence, &watched).await {
+                Ok(()) => return,
+                // The connection ended with the broker; the next one goes on with the next message.
+                Err(error) => shared.note(|ledger| ledger.last_end = error.to_string()),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    };
+    let mut ending = publishing.clone();
+    let given_up = async {
+        // The sender lives until every publisher has ended.
+        let _changed: Result<(), watch::error::RecvError> = ending.changed().await;
+        tokio::time::sleep(SILENCE).await;
+    };
+    tokio::select! {
+        () = publish_forever => {}
+        () = given_up => {}
     }
 }
 
