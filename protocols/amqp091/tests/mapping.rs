@@ -153,6 +153,25 @@ fn headers_that_the_broker_writes_replace_those_of_the_sender() {
 }
 
 #[test]
+fn carbon_copies_are_not_told_when_a_dead_letter_has_another_key() {
+    let headers = Table::new().with("CC", vec![Value::from("copy")]).encode();
+    let properties = Properties {
+        headers: Some(FieldTable::parse(&headers).unwrap()),
+        ..Properties::default()
+    };
+    let told = |message: &Message| {
+        let delivered = head_of(message, Notes::default());
+        let headers = Properties::parse(&delivered).unwrap().headers.unwrap();
+        headers.find("CC").is_some()
+    };
+    let mut message = taken_in(&encoded(&properties), b"");
+    message.deaths = vec![death("q", 1)];
+    assert!(told(&message));
+    message.extra_keys.clear();
+    assert!(!told(&message));
+}
+
+#[test]
 fn a_foreign_message_tells_its_envelope() {
     let mut message = taken_in(&encoded(&Properties::default()), b"body");
     message.format = Format(200);

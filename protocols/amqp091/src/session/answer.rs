@@ -10,7 +10,7 @@ use super::channel::Lane;
 use super::close::{Ending, Turn};
 use super::fault::Fault;
 use super::link::Link;
-use crate::codec::method::{basic, exchange, queue, tx};
+use crate::codec::method::{basic, channel, exchange, queue, tx};
 
 /// Shown when the core's reply does not fit the request.
 const CONFUSED: &str = "the reply does not fit the request";
@@ -48,9 +48,9 @@ impl AmqpSession {
                     return self.close_connection(now, fault.at(method), Ending::Answered);
                 };
                 if !self.channels.answered(&lane) {
-                    return self.discard(answer, result);
+                    return self.discard(lane, answer, result);
                 }
-                let outcome = match result {
+                let outcome = match forgiven(&answer, result) {
                     Ok(response) => self.answer(now, &lane, answer, response),
                     Err(refusal) => {
                         self.undo(answer);
@@ -75,6 +75,7 @@ impl AmqpSession {
         let link = &mut self.link;
         match (answer, response) {
             (Answer::Nothing | Answer::Ignored | Answer::Opened, _) => {}
+            (Answer::Left, _) => self.close_channel_for_client(number),
             (Answer::Done(done), _) => link.send_done(number, done),
             (
                 Answer::Declared { nowait },
@@ -163,7 +164,7 @@ impl AmqpSession {
     }
 
     /// A reply for a channel that no longer listens: what it brought goes back.
-    fn discard(&mut self, answer: Answer, result: Result<Response, Refusal>) {
+    fn discard(&mut self, lane: Lane, answer: Answer, result: Result<Response, Refusal>) {
         match (answer, result) {
             (
                 Answer::Got,
@@ -172,6 +173,7 @@ impl AmqpSession {
                     ..
                 }),
             ) => self.link.give_back(&delivery),
+            (Answer::Left, _) => self.link.send(lane.number, &channel::CloseOk {}),
             (answer, Err(_)) => self.undo(answer),
             _ => {}
         }
@@ -236,6 +238,17 @@ impl Link {
             consumer_count,
         };
         self.send_unless(nowait, channel, &declared);
+    }
+}
+
+/// Removing a binding whose ends do not exist succeeds, as in RabbitMQ.
+fn forgiven(answer: &Answer, result: Result<Response, Refusal>) -> Result<Response, Refusal> {
+    match (answer, result) {
+        (
+            Answer::Done(Done::QueueUnbound | Done::ExchangeUnbound),
+            Err(Refusal::NotFound { .. }),
+        ) => Ok(Response::Done),
+        (_, result) => result,
     }
 }
 

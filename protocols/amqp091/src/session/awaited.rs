@@ -24,6 +24,8 @@ pub(super) enum Answer {
     Nothing,
     /// Send nothing, whatever comes.
     Ignored,
+    /// The client has left the channel and nothing is wrong with what it published: `channel.close-ok`.
+    Left,
     /// `queue.declare-ok`, unless `nowait`.
     Declared { nowait: bool },
     /// `queue.declare-ok` for an address of direct replies.

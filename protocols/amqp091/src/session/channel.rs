@@ -31,6 +31,8 @@ pub(super) struct Lane {
     pub(super) producer: ProducerId,
     /// Requests of the channel that the core has not replied to.
     pub(super) awaited: u32,
+    /// It has published since, and the core may still refuse that.
+    pub(super) published: bool,
 }
 
 /// How the channel treats publishes and acknowledgements.
@@ -79,6 +81,7 @@ impl Channel {
                 number,
                 producer: ProducerId(u32::from(generation) << 16 | u32::from(number)),
                 awaited: 0,
+                published: false,
             },
             state: State::Open,
             assembly: Assembly::Idle,
@@ -130,7 +133,7 @@ impl Channel {
             Method::Tx(tx::Method::Commit(_)) => self.commit(link),
             Method::Tx(tx::Method::Rollback(_)) => self.rollback(link),
             Method::Access(access::Method::Request(_)) => {
-                link.answer(&self.lane, &access::RequestOk { ticket: 1 });
+                link.answer(&mut self.lane, &access::RequestOk { ticket: 1 });
                 Ok(())
             }
             Method::Channel(channel::Method::Open(_)) => Err(Violation::ChannelOpen.into()),
@@ -140,11 +143,11 @@ impl Channel {
         }
     }
 
-    fn flow(&self, link: &mut Link, active: bool) -> Result<(), Fault> {
+    fn flow(&mut self, link: &mut Link, active: bool) -> Result<(), Fault> {
         if !active {
             return Err(Violation::FlowInactive.into());
         }
-        link.answer(&self.lane, &channel::FlowOk { active });
+        link.answer(&mut self.lane, &channel::FlowOk { active });
         Ok(())
     }
 
@@ -170,7 +173,7 @@ impl Channel {
             }
             Request::Recover(recover) => {
                 self.recover(link, recover.requeue)?;
-                link.answer(&self.lane, &basic::RecoverOk {});
+                link.answer(&mut self.lane, &basic::RecoverOk {});
                 Ok(())
             }
             Request::RecoverAsync(recover) => self.recover(link, recover.requeue),
@@ -223,7 +226,7 @@ impl Channels {
         channel.state != State::Closing
     }
 
-    fn open(&mut self, number: u16, max: u16) -> Result<&Channel, Violation> {
+    fn open(&mut self, number: u16, max: u16) -> Result<&mut Channel, Violation> {
         if number > max || self.open >= usize::from(max) {
             return Err(Violation::ChannelsExhausted {
                 opened: self.open,
@@ -300,7 +303,7 @@ impl AmqpSession {
     ) -> Result<(), Fault> {
         let method = Method::parse(frame.payload)?;
         if matches!(method, Method::Channel(channel::Method::Close(_))) {
-            self.close_channel_for_client(frame.channel);
+            self.leave_channel(frame.channel);
             return Ok(());
         }
         let Some(channel) = self.channels.get_mut(frame.channel) else {
@@ -326,7 +329,7 @@ impl AmqpSession {
                     .open(frame.channel, self.link.channels_max)
                     .map_err(fault)?;
                 self.link
-                    .answer(&opened.lane, &channel::OpenOk { channel_id: b"" });
+                    .answer(&mut opened.lane, &channel::OpenOk { channel_id: b"" });
                 Ok(())
             }
             Method::Channel(channel::Method::CloseOk(_)) => Ok(()),
@@ -350,12 +353,22 @@ impl AmqpSession {
         }
     }
 
-    fn close_channel_for_client(&mut self, number: u16) {
+    /// The client ends a channel. When it has published, the core may still refuse that, and the client is to know.
+    fn leave_channel(&mut self, number: u16) {
+        match self.channels.get_mut(number) {
+            Some(channel) if channel.lane.published => {
+                self.link.barrier(&mut channel.lane, Answer::Left);
+            }
+            _ => self.close_channel_for_client(number),
+        }
+    }
+
+    pub(super) fn close_channel_for_client(&mut self, number: u16) {
         let Some(mut channel) = self.channels.remove(number) else {
             return;
         };
         channel.abandon(&mut self.link);
-        self.link.answer(&channel.lane, &channel::CloseOk {});
+        self.link.answer(&mut channel.lane, &channel::CloseOk {});
     }
 
     /// Sends `channel.close`.
@@ -378,7 +391,8 @@ impl AmqpSession {
         match turn {
             Turn::Behind => {
                 channel.state = State::Draining;
-                self.link.answer(&channel.lane, &close);
+                channel.lane.published = false;
+                self.link.answer(&mut channel.lane, &close);
             }
             Turn::Now => {
                 channel.state = State::Closing;

@@ -53,7 +53,7 @@ impl Channel {
             Mode::Plain => self.mode = Mode::Confirm(Confirms::default()),
             Mode::Confirm(_) => {}
         }
-        link.answer_unless(nowait, &self.lane, &confirm::SelectOk {});
+        link.answer_unless(nowait, &mut self.lane, &confirm::SelectOk {});
         Ok(())
     }
 

@@ -54,9 +54,8 @@ impl Channel {
         let queue = self.queue_or_last(consume.queue)?;
         let options = consumer::options(consume.arguments, now, &queue, &link.place)?;
         let arguments = table::arguments(consume.arguments)?;
-        if !consume.no_ack {
-            self.set_window(link);
-        }
+        // As in RabbitMQ, a channel's limit also stops consumers whose deliveries do not count towards it.
+        self.set_window(link);
         let consumer = self.add_consumer(link, tag);
         if let Some(added) = link.consumers.get_mut(&consumer) {
             added.keeps_records = consume.arguments.find("x-stream-offset").is_some();
@@ -77,7 +76,7 @@ impl Channel {
             } else {
                 self.prefetch.into()
             },
-            window: (!consume.no_ack).then_some(self.window()),
+            window: Some(self.window()),
             credit: None,
             start: options.start,
             arguments,
@@ -170,7 +169,7 @@ impl Channel {
                 self.limit_window(link, 0);
             }
         }
-        link.answer(&self.lane, &basic::QosOk {});
+        link.answer(&mut self.lane, &basic::QosOk {});
         Ok(())
     }
 
@@ -183,7 +182,7 @@ impl Channel {
         let Some(consumer) = self.consumers.remove(tag) else {
             link.answer_unless(
                 cancel.nowait,
-                &self.lane,
+                &mut self.lane,
                 &basic::CancelOk { consumer_tag: tag },
             );
             return Ok(());
@@ -242,7 +241,7 @@ impl AmqpSession {
                 consumer_tag: &ended.tag,
                 nowait: true,
             };
-            self.link.answer(&channel.lane, &cancel);
+            self.link.send(channel.lane.number, &cancel);
         }
     }
 }

@@ -99,8 +99,12 @@ impl Link {
         }
     }
 
-    /// Answers a method, behind the answers that the channel's client still waits for.
-    pub(super) fn answer<M: Arguments>(&mut self, lane: &Lane, method: &M) {
+    /// Answers a method, behind the answers that the channel's client still waits for and behind what may still be
+    /// wrong with its publishes.
+    pub(super) fn answer<M: Arguments>(&mut self, lane: &mut Lane, method: &M) {
+        if lane.published {
+            self.barrier(lane, Answer::Nothing);
+        }
         if lane.awaited == 0 {
             return self.send(lane.number, method);
         }
@@ -110,7 +114,12 @@ impl Link {
     }
 
     /// Answers a method unless its client does not want an answer.
-    pub(super) fn answer_unless<M: Arguments>(&mut self, nowait: bool, lane: &Lane, method: &M) {
+    pub(super) fn answer_unless<M: Arguments>(
+        &mut self,
+        nowait: bool,
+        lane: &mut Lane,
+        method: &M,
+    ) {
         if !nowait {
             self.answer(lane, method);
         }
@@ -125,7 +134,16 @@ impl Link {
         answer: Answer,
     ) {
         lane.awaited += 1;
+        lane.published = false;
         self.ask(Some(*lane), method, request, answer);
+    }
+
+    /// Asks the core for nothing, to hear when it has done everything before.
+    pub(super) fn barrier(&mut self, lane: &mut Lane, answer: Answer) {
+        let nothing = Request::Cancel {
+            consumer: NO_CONSUMER,
+        };
+        self.request(lane, MethodId::NONE, nothing, answer);
     }
 
     /// Asks for something whose outcome no channel waits for.
@@ -191,6 +209,9 @@ impl Link {
             .collect()
     }
 }
+
+/// A number that no consumer gets.
+const NO_CONSUMER: ConsumerId = ConsumerId(0);
 
 /// Enough letters and digits to be unique: 131 bits.
 const TAG_CHARACTERS: usize = 22;

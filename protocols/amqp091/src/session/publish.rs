@@ -82,6 +82,7 @@ impl Channel {
         if let Mode::Transaction(transaction) = &mut self.mode {
             return Ok(transaction.publish(publish, link.config.transaction_bytes_max)?);
         }
+        self.lane.published = true;
         link.output.commands.push(Command::Publish {
             session: link.session,
             publish,

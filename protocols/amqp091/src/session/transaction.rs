@@ -61,7 +61,7 @@ impl Channel {
             Mode::Plain => self.mode = Mode::Transaction(Transaction::default()),
             Mode::Transaction(_) => {}
         }
-        link.answer(&self.lane, &tx::SelectOk {});
+        link.answer(&mut self.lane, &tx::SelectOk {});
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl Channel {
     pub(super) fn rollback(&mut self, link: &mut Link) -> Result<(), Fault> {
         let transaction = self.end_transaction()?;
         self.unsettled.restore(transaction.into_acknowledged());
-        link.answer(&self.lane, &tx::RollbackOk {});
+        link.answer(&mut self.lane, &tx::RollbackOk {});
         Ok(())
     }
 }

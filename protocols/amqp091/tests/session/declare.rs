@@ -378,6 +378,24 @@ fn exchanges_are_bound_to_exchanges() {
 }
 
 #[test]
+fn removing_a_binding_of_what_does_not_exist_succeeds() {
+    let mut script = Script::with_channel();
+    let unbind = queue::Unbind {
+        ticket: 0,
+        queue: "gone",
+        exchange: "amq.direct",
+        routing_key: "k",
+        arguments: FieldTable::default(),
+    };
+    script.send(1, &unbind);
+    script.reply(Err(Refusal::NotFound {
+        kind: Kind::Queue,
+        name: "gone".into(),
+    }));
+    script.expect(1, &queue::UnbindOk {});
+}
+
+#[test]
 fn an_address_of_direct_replies_is_no_queue_to_bind() {
     let mut script = Script::with_channel();
     script.send(1, &declare_queue("amq.rabbitmq.reply-to.abc"));

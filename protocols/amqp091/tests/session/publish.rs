@@ -1,9 +1,9 @@
 //! Publishing, confirms, returns and blocked publishers.
 
-use sabir_amqp091::codec::method::{basic, confirm, connection};
+use sabir_amqp091::codec::method::{basic, channel, confirm, connection};
 use sabir_amqp091::codec::{FieldTable, Method, Properties, Table, Value};
 use sabir_amqp091::{Config, codec};
-use sabir_core::event::Event;
+use sabir_core::event::{Event, Response};
 use sabir_core::id::ProducerId;
 use sabir_core::refusal::{Kind, Refusal};
 use sabir_core::session::Session;
@@ -251,6 +251,66 @@ fn a_publish_that_was_wrong_closes_its_channel() {
         script.event(refused(0, refusal));
         script.expect_channel_close(1, text);
     }
+}
+
+#[test]
+fn an_answer_waits_until_it_is_known_that_nothing_was_wrong_with_publishes() {
+    let missing = || Refusal::NotFound {
+        kind: Kind::Exchange,
+        name: "x".into(),
+    };
+    let qos = basic::Qos {
+        prefetch_size: 0,
+        prefetch_count: 1,
+        global: false,
+    };
+    let mut script = Script::with_channel();
+    script.send_content(1, &publish("x", "k"), &Properties::default(), b"");
+    script.send(1, &qos);
+    script.expect_silence();
+    script.reply(Ok(Response::Done));
+    script.expect(1, &basic::QosOk {});
+    script.send(1, &qos);
+    script.expect(1, &basic::QosOk {});
+
+    script.send_content(1, &publish("x", "k"), &Properties::default(), b"");
+    script.send(1, &qos);
+    script.event(refused(0, missing()));
+    script.expect_channel_close(1, "NOT_FOUND - no exchange 'x' in vhost '/'");
+}
+
+#[test]
+fn a_client_that_leaves_hears_what_was_wrong_with_its_publishes() {
+    let close = channel::Close {
+        reply_code: 200,
+        reply_text: "",
+        class_id: 0,
+        method_id: 0,
+    };
+    let mut script = Script::with_channel();
+    script.send_content(1, &publish("x", "k"), &Properties::default(), b"");
+    script.send(1, &close);
+    script.expect_silence();
+    script.reply(Ok(Response::Done));
+    script.expect(1, &channel::CloseOk {});
+    script.open_channel(1);
+
+    let mut script = Script::with_channel();
+    script.send_content(1, &publish("x", "k"), &Properties::default(), b"");
+    script.send(1, &close);
+    script.event(refused(
+        0,
+        Refusal::Internal {
+            exchange: "x".into(),
+        },
+    ));
+    script.expect_channel_close(
+        1,
+        "ACCESS_REFUSED - cannot publish to internal exchange 'x' in vhost '/'",
+    );
+    script.reply(Ok(Response::Done));
+    script.expect(1, &channel::CloseOk {});
+    script.open_channel(1);
 }
 
 #[test]

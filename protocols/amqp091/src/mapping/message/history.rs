@@ -15,8 +15,9 @@ pub(super) fn rewrite(record: &RecordView<'_>, notes: Notes, out: &mut BytesMut)
     let mut properties = own.unwrap_or_else(|| of_envelope(record));
     let deaths = record.deaths().unwrap_or_default();
     let added = added(&deaths, notes);
+    let rerouted = !deaths.is_empty() && record.extra_keys().is_ok_and(|keys| keys.is_empty());
     let mut fields = BytesMut::new();
-    merge(properties.headers, &added, &mut fields);
+    merge(properties.headers, &added, rerouted, &mut fields);
     if let Ok(headers) = FieldTable::parse(&fields)
         && !headers.is_empty()
     {
@@ -28,9 +29,17 @@ pub(super) fn rewrite(record: &RecordView<'_>, notes: Notes, out: &mut BytesMut)
     properties.put(out);
 }
 
-/// The sender's fields without those that the broker writes, then the broker's.
-fn merge(headers: Option<FieldTable<'_>>, added: &[(&'static str, Value)], out: &mut BytesMut) {
-    let replaced = |name: &[u8]| added.iter().any(|(added, _)| added.as_bytes() == name);
+/// The sender's fields without those that the broker writes, then the broker's. A CC header goes too when the message
+/// was dead-lettered with another routing key, for it went nowhere else.
+fn merge(
+    headers: Option<FieldTable<'_>>,
+    added: &[(&'static str, Value)],
+    rerouted: bool,
+    out: &mut BytesMut,
+) {
+    let replaced = |name: &[u8]| {
+        rerouted && name == b"CC" || added.iter().any(|(added, _)| added.as_bytes() == name)
+    };
     for field in headers
         .iter()
         .flat_map(FieldTable::fields)
