@@ -43,6 +43,12 @@ impl Broker {
         format!("amqp://guest:guest@{}/%2f", self.address)
     }
 
+    /// Keeps the data folder beyond the run; gives its path.
+    pub fn keep(&mut self) -> String {
+        self.folder.disable_cleanup(true);
+        self.folder.path().display().to_string()
+    }
+
     /// Starts the process and waits until it serves.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let ready = self.folder.path().join("ready.json");
@@ -93,10 +99,12 @@ impl Broker {
         tokio::time::timeout(END, self.kill()).await?
     }
 
-    fn last_words(&self) -> String {
+    /// The end of the broker's log; the folder stays for a closer look.
+    fn last_words(&mut self) -> String {
+        let folder = self.keep();
         let log = fs::read_to_string(self.folder.path().join("broker.log")).unwrap_or_default();
         let mut lines: Vec<&str> = log.lines().rev().take(5).collect();
         lines.reverse();
-        lines.join(" | ")
+        format!("{}; its data is kept in {folder}", lines.join(" | "))
     }
 }

@@ -10,7 +10,7 @@ use lapin::{Connection, ConnectionProperties};
 use tokio::sync::watch;
 
 use crate::ledger::Message;
-use crate::{Shared, queue_name};
+use crate::{QUEUES, Shared, queue_name};
 
 /// Deliveries in flight without an acknowledgement.
 const PREFETCH: u16 = 50;
@@ -49,4 +49,28 @@ async fn consume(shared: &Shared, queue: u32) -> lapin::Result<()> {
         delivery.ack(BasicAckOptions::default()).await?;
     }
     Ok(())
+}
+
+/// What the queues say is still in them.
+pub async fn left(shared: &Shared) -> String {
+    let mut depths = Vec::new();
+    for queue in 0..QUEUES {
+        let depth = match depth(shared, &queue_name(queue)).await {
+            Ok(depth) => depth.to_string(),
+            Err(error) => error.to_string(),
+        };
+        depths.push(depth);
+    }
+    format!("left in the queues: {}", depths.join(", "))
+}
+
+async fn depth(shared: &Shared, queue: &str) -> lapin::Result<u32> {
+    let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::durable()
+    };
+    let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+    Ok(declared.message_count())
 }

@@ -92,6 +92,12 @@ impl Ledger {
         self.confirmed.is_subset(&self.arrived)
     }
 
+    /// True when any promise was broken.
+    pub fn is_broken(&self) -> bool {
+        let examples = [&self.unflagged, &self.disorder, &self.strange];
+        !self.is_complete() || examples.iter().any(|examples| !examples.is_empty())
+    }
+
     /// Some of the confirmed messages that did not arrive.
     pub fn lost(&self) -> String {
         let lost: Vec<String> = self.confirmed.difference(&self.arrived).map(|lost| lost.body()).collect();

@@ -57,7 +57,17 @@ pub fn queue_name(queue: u32) -> String {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(code) => code,
+        Err(error) => {
+            println!("test the_broker_starts_after_every_kill ... FAILED\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<ExitCode> {
     let cycles = match std::env::var("KILL9_CYCLES") {
         Ok(text) => text.parse().context("KILL9_CYCLES")?,
         Err(_unset) => CYCLES,
@@ -86,9 +96,13 @@ async fn main() -> anyhow::Result<ExitCode> {
     drain(&shared).await;
     consuming.send_replace(false);
     consumers.join_all().await;
+    let left = consumer::left(&shared).await;
+    if shared.note(|ledger| ledger.is_broken()) {
+        println!("the broker's data is kept in {}", broker.keep());
+    }
     broker.stop().await?;
     println!(
-        "killed {cycles} times in {} s, slowest start {} ms; {}",
+        "killed {cycles} times in {} s, slowest start {} ms, {left}; {}",
         started.elapsed().as_secs(),
         slowest.as_millis(),
         shared.note(|ledger| ledger.to_string())
@@ -135,6 +149,7 @@ async fn drain(shared: &Shared) {
 fn judge(shared: &Shared) -> ExitCode {
     let promises = shared.note(|ledger| {
         [
+            ("the_broker_starts_after_every_kill", false, String::new()),
             ("no_confirmed_message_is_lost", !ledger.is_complete(), ledger.lost()),
             ("no_duplicate_is_unflagged", !ledger.unflagged.is_empty(), ledger.unflagged.join(", ")),
             ("order_is_kept_per_publisher_and_queue", !ledger.disorder.is_empty(), ledger.disorder.join(", ")),
