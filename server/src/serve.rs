@@ -5,6 +5,7 @@
 
 mod accounts;
 mod alarms;
+mod allocator;
 mod amqp091;
 mod listeners;
 mod log;
@@ -12,6 +13,7 @@ mod machine;
 mod node;
 mod ready;
 mod signals;
+mod sizes;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,7 +31,7 @@ use tokio::time::timeout;
 
 use crate::administration::Administration;
 use crate::config::Config;
-use crate::config::choice::Count;
+use crate::config::units::ByteSize;
 use crate::shard::StartError;
 pub(crate) use accounts::{AccountError, Accounts};
 pub(crate) use alarms::Alarms;
@@ -37,8 +39,9 @@ use alarms::Marks;
 use amqp091::Amqp091;
 use listeners::Listeners;
 use node::Node;
-pub(crate) use node::SessionIds;
+pub(crate) use node::{SessionIds, journal_options};
 use signals::{Signal, Signals};
+pub(crate) use sizes::Sizes;
 
 /// Part of the file descriptors that connections may take.
 const DESCRIPTORS_FOR_CONNECTIONS: f64 = 0.8;
@@ -60,6 +63,11 @@ pub(crate) enum ServeError {
     System(#[from] io::Error),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(
+        "storage.memtable_bytes_max ({memtable}) holds fewer than three journal files of {file}: \
+         memory would be full before a file is"
+    )]
+    MemoryTooSmall { memtable: ByteSize, file: ByteSize },
     #[error("the users cannot be set up: {0}")]
     Accounts(#[from] AccountError),
     #[error(transparent)]
@@ -80,6 +88,7 @@ pub(crate) enum ServeError {
 /// Runs the broker until it is told to stop.
 pub(crate) fn run(config: &Config, ready_file: Option<PathBuf>) -> Result<(), ServeError> {
     log::start(&config.log);
+    allocator::give_back_large_blocks();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -96,10 +105,13 @@ async fn serve(config: &Config, ready_file: Option<PathBuf>) -> Result<(), Serve
         .path()
         .ok_or(ServeError::NoDataDirectory)?;
     let clock = Clock::start();
-    let node = Node::start(config, directory.clone(), clock)?;
+    let sizes = Sizes::on_this_machine(&config.storage);
+    sizes.check()?;
+    let node = Node::start(config, sizes, directory.clone(), clock)?;
     let mut failure = node.failure.clone();
     let serving = async {
-        let running = Running::start(config, &node, clock, &directory).await?;
+        let marks = Marks::new(config, sizes, directory.clone());
+        let running = Running::start(config, &node, clock, marks).await?;
         if let Some(path) = ready_file {
             ready::write(&path, &running.addresses)
                 .map_err(|source| ServeError::ReadyFile { path, source })?;
@@ -152,7 +164,7 @@ impl Running {
         config: &Config,
         node: &Node,
         clock: Clock,
-        directory: &std::path::Path,
+        marks: Marks,
     ) -> Result<Self, ServeError> {
         node.accounts.prepare(config).await?;
         let transport = Transport::new(clock, limits(config));
@@ -166,7 +178,6 @@ impl Running {
             .into_iter()
             .map(|(name, address)| (name, address.to_string()))
             .collect();
-        let marks = Marks::new(config, directory.to_owned());
         let alarms = Arc::new(Alarms::start(Arc::clone(&node.shard), marks)?);
         let administration = Administration::new(
             Arc::clone(&node.shard),
@@ -255,16 +266,14 @@ fn serve_admin(
 fn limits(config: &Config) -> Limits {
     let descriptors = machine::raise_descriptors();
     let section = &config.limits;
-    let connections = section.connections_max.or_else(|| {
-        (descriptors.min(u64::from(u32::MAX)) as f64 * DESCRIPTORS_FOR_CONNECTIONS) as u32
+    let connections = section.connections_max.exactly().unwrap_or_else(|| {
+        let part = descriptors.min(u64::from(u32::MAX)) as f64 * DESCRIPTORS_FOR_CONNECTIONS;
+        part as u32
     });
-    let per_address = match section.connections_per_address_max {
-        Count::Exactly(count) => usize::try_from(count).ok(),
-        Count::Automatic(_) => None,
-    };
+    let per_address = section.connections_per_address_max.exactly();
     Limits {
         connections_max: usize::try_from(connections).unwrap_or(usize::MAX),
-        connections_per_address_max: per_address,
+        connections_per_address_max: per_address.and_then(|count| usize::try_from(count).ok()),
         handshake_timeout: section.handshake_timeout.duration(),
         ..Limits::default()
     }

@@ -18,6 +18,7 @@ pub(super) async fn overview(administration: &Administration) -> Result<Overview
         version: env!("CARGO_PKG_VERSION").to_owned(),
         listeners: administration.listeners.clone(),
         alarms: administration.alarms.raised(),
+        gauges: administration.alarms.gauges(),
         namespaces: counts.namespaces,
         queues: counts.queues,
         exchanges: counts.exchanges,

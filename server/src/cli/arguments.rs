@@ -1,7 +1,7 @@
 //! Values that commands share: arguments, headers, secrets and payloads.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sabir_admin::api::Arguments;
 use serde_json::Value;
@@ -54,7 +54,7 @@ fn contents(path: &Path, bytes_max: u64) -> Result<Vec<u8>, CliError> {
         source,
     };
     let mut bytes = Vec::new();
-    let mut reader: Box<dyn Read> = if *path == PathBuf::from("-") {
+    let mut reader: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
         Box::new(std::fs::File::open(path).map_err(failed)?)

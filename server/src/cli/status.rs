@@ -31,10 +31,19 @@ fn show(context: &Context) -> Result<(), CliError> {
     } else {
         overview.alarms.join("; ")
     };
+    let gauges = overview.gauges;
+    let of = |used: u64, mark: u64| format!("{used} of at most {mark} bytes");
+    let disk = match (gauges.disk_bytes_free, gauges.disk_bytes_free_min) {
+        (Some(free), Some(needed)) => format!("{free} free of at least {needed} bytes"),
+        _ => "unknown".to_owned(),
+    };
     let fields = [
         ("version", overview.version.clone()),
         ("listeners", listeners.join(", ")),
         ("alarms", alarms),
+        ("memory", of(gauges.memory_bytes, gauges.memory_bytes_max)),
+        ("records", of(gauges.record_bytes, gauges.record_bytes_max)),
+        ("disk", disk),
         ("namespaces", overview.namespaces.to_string()),
         ("exchanges", overview.exchanges.to_string()),
         ("queues", overview.queues.to_string()),

@@ -20,6 +20,7 @@ use super::configuration::ConfigFlags;
 use super::error::CliError;
 use super::output::Output;
 use crate::config::load::Loaded;
+use crate::serve::{Sizes, journal_options};
 
 /// Where the index is, below a data directory.
 const INDEX: &str = "index";
@@ -118,7 +119,7 @@ fn recover(
     without_index: bool,
     output: Output,
 ) -> Result<(), CliError> {
-    let options = journal_options(loaded);
+    let options = options(loaded);
     let target = Arc::new(RealDisk::new(into));
     let _target_lock = DirectoryLock::acquire(into)?;
     target
@@ -190,7 +191,7 @@ fn open(loaded: &Loaded) -> Result<(DirectoryLock, Store<RealDisk, FjallIndex>),
         cluster: 0,
         node: 0,
     };
-    Ok(directory::open(&root, nobody, journal_options(loaded))?)
+    Ok(directory::open(&root, nobody, options(loaded))?)
 }
 
 fn existing(loaded: &Loaded) -> Result<PathBuf, CliError> {
@@ -205,11 +206,8 @@ fn existing(loaded: &Loaded) -> Result<PathBuf, CliError> {
     )))
 }
 
-fn journal_options(loaded: &Loaded) -> JournalOptions {
-    JournalOptions {
-        file_bytes: loaded.config.storage.journal_file_bytes.bytes(),
-        ..JournalOptions::default()
-    }
+fn options(loaded: &Loaded) -> JournalOptions {
+    journal_options(Sizes::on_this_machine(&loaded.config.storage))
 }
 
 fn failed(path: &Path, source: std::io::Error) -> CliError {

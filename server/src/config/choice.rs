@@ -1,5 +1,6 @@
 //! Keys that take one of a few words, or a value that the broker can find out by itself.
 
+use std::cmp::Ordering;
 use std::env;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::Targets;
 
 use super::section::{Value, quoted};
+use super::units::ByteSize;
 
 /// Defines an enum whose variants are words in the configuration.
 macro_rules! words {
@@ -163,14 +165,14 @@ fn absolute(variable: &str) -> Option<PathBuf> {
         .filter(|path| path.is_absolute())
 }
 
-/// A count that the broker may derive from the machine.
+/// A value that the broker may derive from the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Count {
-    /// So many.
-    Exactly(u32),
-    /// As many as the machine allows.
-    Automatic(AutomaticWord),
+pub(crate) enum Automatic<T> {
+    /// This one.
+    Exactly(T),
+    /// What suits the machine.
+    Derived(AutomaticWord),
 }
 
 /// The word `auto`.
@@ -181,32 +183,53 @@ pub(crate) enum AutomaticWord {
     Auto,
 }
 
-impl Count {
-    /// The count is derived from the machine.
-    pub(crate) const AUTOMATIC: Self = Self::Automatic(AutomaticWord::Auto);
+impl<T> Automatic<T> {
+    /// The value is derived from the machine.
+    pub(crate) const DERIVED: Self = Self::Derived(AutomaticWord::Auto);
 
-    /// The configured count, or what `derive` finds.
-    pub(crate) fn or_else(self, derive: impl FnOnce() -> u32) -> u32 {
+    /// The configured value, if it is one.
+    pub(crate) fn exactly(self) -> Option<T> {
         match self {
-            Self::Exactly(count) => count,
-            Self::Automatic(_) => derive(),
+            Self::Exactly(value) => Some(value),
+            Self::Derived(_) => None,
         }
     }
 }
 
-impl Value for Count {
+impl<T: PartialOrd> PartialOrd for Automatic<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Exactly(left), Self::Exactly(right)) => left.partial_cmp(right),
+            _ => None,
+        }
+    }
+}
+
+impl Value for Automatic<u32> {
     const FORM: &'static str = "whole number or \"auto\"";
     const LITERAL: bool = false;
 
     fn toml(&self) -> String {
-        match self {
-            Self::Exactly(count) => count.to_string(),
-            Self::Automatic(_) => quoted("auto"),
-        }
+        self.exactly()
+            .map_or_else(|| quoted("auto"), |count| count.toml())
     }
 
-    fn fault(&self) -> Option<String> {
-        (*self == Self::Exactly(0)).then(|| "0 would allow none; write \"auto\" or more".to_owned())
+    fn within(&self, low: &Self, high: &Self) -> bool {
+        *self == Self::DERIVED || (low..=high).contains(&self)
+    }
+}
+
+impl Value for Automatic<ByteSize> {
+    const FORM: &'static str = "size or \"auto\"";
+    const LITERAL: bool = true;
+
+    fn toml(&self) -> String {
+        self.exactly()
+            .map_or_else(|| quoted("auto"), |size| size.toml())
+    }
+
+    fn within(&self, low: &Self, high: &Self) -> bool {
+        *self == Self::DERIVED || (low..=high).contains(&self)
     }
 }
 
@@ -215,16 +238,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_a_number_or_the_word_auto() {
+    fn what_is_derived_is_the_word_auto() {
+        type Count = Automatic<u32>;
         assert_eq!(
             serde_json::from_str::<Count>("7").unwrap(),
             Count::Exactly(7)
         );
         assert_eq!(
             serde_json::from_str::<Count>("\"auto\"").unwrap(),
-            Count::AUTOMATIC
+            Count::DERIVED
         );
         assert!(serde_json::from_str::<Count>("\"many\"").is_err());
+        let size = serde_json::from_str::<Automatic<ByteSize>>("\"1MiB\"").unwrap();
+        assert_eq!(size, Automatic::Exactly(ByteSize::mib(1)));
+    }
+
+    #[test]
+    fn bounds_hold_for_what_is_not_derived() {
+        let within =
+            |count: Automatic<u32>| count.within(&Automatic::Exactly(1), &Automatic::Exactly(9));
+        assert!(within(Automatic::DERIVED) && within(Automatic::Exactly(9)));
+        assert!(!within(Automatic::Exactly(0)) && !within(Automatic::Exactly(10)));
     }
 
     #[test]

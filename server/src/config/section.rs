@@ -27,6 +27,14 @@ pub(crate) trait Value {
     /// The value as TOML.
     fn toml(&self) -> String;
 
+    /// Whether the value is accepted between these bounds.
+    fn within(&self, low: &Self, high: &Self) -> bool
+    where
+        Self: PartialOrd,
+    {
+        (low..=high).contains(&self)
+    }
+
     /// What is wrong with the value in itself, apart from the bounds of its key.
     fn fault(&self) -> Option<String> {
         None
@@ -267,7 +275,7 @@ pub(crate) fn within<V: Value + PartialOrd>(
     high: &V,
     faults: &mut Vec<Fault>,
 ) {
-    if !(low..=high).contains(&value) {
+    if !value.within(low, high) {
         let (value, low, high) = (value.toml(), low.toml(), high.toml());
         faults.push(Fault {
             path: place.path.clone(),

@@ -1,7 +1,7 @@
 //! The sections that every listener shares the process with: what is kept, limited and written
 //! to the log.
 
-use super::choice::{Count, DataDirectory, DurabilityClass, LogFormat, LogLevel};
+use super::choice::{Automatic, DataDirectory, DurabilityClass, LogFormat, LogLevel};
 use super::listen::Listen;
 use super::section::section;
 use super::units::{ByteSize, TimeSpan};
@@ -36,10 +36,15 @@ section! {
         /// When a message counts as safe and is confirmed: `fsync` after the disk has it, `os`
         /// after the operating system has it, which loses the last moments on a power cut.
         durability: DurabilityClass = DurabilityClass::Fsync;
-        /// Size of one journal file. Files are filled with zeros once and used again.
-        journal_file_bytes: ByteSize = ByteSize::mib(64), in ByteSize::mib(1) => ByteSize::gib(1);
-        /// Messages kept in memory until their journal file is full; beyond it publishers wait.
-        memtable_bytes_max: ByteSize = ByteSize::mib(256), in ByteSize::mib(4) => ByteSize::gib(64);
+        /// Size of one journal file. Files are filled with zeros once and used again. `auto` is a
+        /// sixteenth of the memory that the process may use, from 8 MiB to 64 MiB.
+        journal_file_bytes: Automatic<ByteSize> = Automatic::DERIVED,
+            in Automatic::Exactly(ByteSize::mib(1)) => Automatic::Exactly(ByteSize::gib(1));
+        /// Messages that wait in memory to be moved to disk, which happens when their journal file is
+        /// full; beyond it publishers wait. `auto` is four journal files, and fewer than three are
+        /// refused.
+        memtable_bytes_max: Automatic<ByteSize> = Automatic::DERIVED,
+            in Automatic::Exactly(ByteSize::mib(4)) => Automatic::Exactly(ByteSize::gib(64));
         /// Publishers are blocked when less than this is free on the disk. The larger of this and
         /// `free_disk_fraction_min` holds.
         free_disk_bytes_min: ByteSize = ByteSize::gib(2), in ByteSize::mib(16) => ByteSize::gib(4096);
@@ -55,9 +60,11 @@ section! {
         message_bytes_max: ByteSize = ByteSize::mib(128), in ByteSize::kib(4) => ByteSize::gib(1);
         /// Connections at a time, over all listeners. `auto` is 80 % of the file descriptors that
         /// the process may open.
-        connections_max: Count = Count::AUTOMATIC;
+        connections_max: Automatic<u32> = Automatic::DERIVED,
+            in Automatic::Exactly(1) => Automatic::Exactly(10_000_000);
         /// Connections at a time from one address. `auto` is no limit of its own.
-        connections_per_address_max: Count = Count::AUTOMATIC;
+        connections_per_address_max: Automatic<u32> = Automatic::DERIVED,
+            in Automatic::Exactly(1) => Automatic::Exactly(10_000_000);
         /// How long a client may take from connecting to being authenticated.
         handshake_timeout: TimeSpan = TimeSpan::seconds(10),
             in TimeSpan::seconds(1) => TimeSpan::seconds(120);

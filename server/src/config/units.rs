@@ -49,6 +49,11 @@ const TIME_UNITS: [(&str, u64); 5] = [
 ];
 
 impl ByteSize {
+    /// So many bytes.
+    pub(crate) const fn of(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
     /// So many kibibytes.
     pub(crate) const fn kib(count: u64) -> Self {
         Self(count << 10)

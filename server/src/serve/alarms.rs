@@ -6,8 +6,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
 
+use sabir_admin::api::overview::Gauges;
 use sabir_core::name::Name;
 
+use super::Sizes;
 use super::machine::{self, DiskRoom};
 use crate::config::Config;
 use crate::shard::Shard;
@@ -52,14 +54,14 @@ pub(super) struct Marks {
 
 impl Marks {
     /// The marks of a configuration on this machine.
-    pub(super) fn new(config: &Config, directory: PathBuf) -> Self {
+    pub(super) fn new(config: &Config, sizes: Sizes, directory: PathBuf) -> Self {
         let memory = machine::memory_bytes();
         Self {
             directory,
             memory_bytes_max: memory.map_or(u64::MAX, |bytes| {
                 part(bytes, config.limits.memory_fraction_max)
             }),
-            record_bytes_max: config.storage.memtable_bytes_max.bytes(),
+            record_bytes_max: sizes.memtable.bytes(),
             free_bytes_min: config.storage.free_disk_bytes_min.bytes(),
             free_fraction_min: config.storage.free_disk_fraction_min,
         }
@@ -86,6 +88,7 @@ struct Raised {
 #[derive(Default)]
 struct State {
     shortages: Vec<Shortage>,
+    gauges: Gauges,
     stop: bool,
 }
 
@@ -109,6 +112,11 @@ impl Alarms {
             raised,
             watch: Some(watch),
         })
+    }
+
+    /// What is in use now, beside its marks.
+    pub(crate) fn gauges(&self) -> Gauges {
+        self.raised.lock().gauges
     }
 
     /// What is short now, in words.
@@ -151,7 +159,11 @@ fn watch(shard: &Shard, marks: &Marks, raised: &Raised) {
             records: journaled.saturating_add(volatile),
             room,
         };
-        let before = raised.lock().shortages.clone();
+        let before = {
+            let mut state = raised.lock();
+            state.gauges = readings.gauges(marks);
+            state.shortages.clone()
+        };
         let now = shortages(marks, &readings, &before);
         if now != before {
             announce(shard, marks, &readings, &now);
@@ -171,6 +183,19 @@ struct Readings {
     memory: u64,
     records: u64,
     room: Option<DiskRoom>,
+}
+
+impl Readings {
+    fn gauges(&self, marks: &Marks) -> Gauges {
+        Gauges {
+            memory_bytes: self.memory,
+            memory_bytes_max: marks.memory_bytes_max,
+            record_bytes: self.records,
+            record_bytes_max: marks.record_bytes_max,
+            disk_bytes_free: self.room.map(|room| room.free),
+            disk_bytes_free_min: self.room.map(|room| marks.free_bytes_needed(room)),
+        }
+    }
 }
 
 /// What is short, given what was.
@@ -218,16 +243,7 @@ fn announce(shard: &Shard, marks: &Marks, readings: &Readings, now: &[Shortage])
     let mut words: Vec<String> = now.iter().map(ToString::to_string).collect();
     words.dedup();
     let reason = words.join(" & ").replace("& low on ", "& ");
-    tracing::warn!(
-        reason,
-        memory_bytes = readings.memory,
-        memory_bytes_max = marks.memory_bytes_max,
-        record_bytes = readings.records,
-        record_bytes_max = marks.record_bytes_max,
-        free_disk_bytes = readings.room.map(|room| room.free),
-        free_disk_bytes_min = readings.room.map(|room| marks.free_bytes_needed(room)),
-        "publishers have to wait"
-    );
+    tracing::warn!(reason, gauges = ?readings.gauges(marks), "publishers have to wait");
     shard.set_blocked(Some(Name::from(reason)));
 }
 

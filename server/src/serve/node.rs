@@ -12,7 +12,7 @@ use sabir_storage::journal::JournalOptions;
 use sabir_transport::Clock;
 use tokio::sync::watch;
 
-use super::{Accounts, ServeError};
+use super::{Accounts, ServeError, Sizes};
 use crate::config::Config;
 use crate::config::choice::DurabilityClass;
 use crate::shard::{self, Shard, ShardOptions, Threads};
@@ -42,6 +42,7 @@ impl Node {
     /// Opens the data directory and recovers what is in it. Users are loaded, none are made.
     pub(super) fn start(
         config: &Config,
+        sizes: Sizes,
         directory: PathBuf,
         clock: Clock,
     ) -> Result<Self, ServeError> {
@@ -52,8 +53,8 @@ impl Node {
         formats.register(Box::new(sabir_amqp091::mapping::translate::Translation));
         let (shard, threads) = shard::start(ShardOptions {
             directory,
-            journal: journal_options(config),
-            core: core_config(config),
+            journal: journal_options(sizes),
+            core: core_config(config, sizes),
             authorizer: Arc::<sabir_security::UserStore>::clone(&store),
             formats,
             clock,
@@ -77,20 +78,22 @@ impl Node {
     }
 }
 
-fn journal_options(config: &Config) -> JournalOptions {
+/// The journal's files.
+pub(crate) fn journal_options(sizes: Sizes) -> JournalOptions {
     JournalOptions {
-        file_bytes: config.storage.journal_file_bytes.bytes(),
+        file_bytes: sizes.journal_file.bytes(),
         ..JournalOptions::default()
     }
 }
 
-fn core_config(config: &Config) -> CoreConfig {
+fn core_config(config: &Config, sizes: Sizes) -> CoreConfig {
     CoreConfig {
         durability: match config.storage.durability {
             DurabilityClass::Fsync => Durability::Fsync,
             DurabilityClass::Os => Durability::Os,
         },
         session_window_bytes: config.limits.connection_window_bytes.bytes(),
+        volatile_bytes_max: sizes.journal_file.bytes(),
         queues_max: u64::from(config.limits.queues_max),
         ..CoreConfig::default()
     }

@@ -60,13 +60,9 @@ impl Broker {
     pub(crate) fn command(directory: &Path) -> Command {
         let mut command = sabir();
         command
-            .args([
-                "serve",
-                "--listen",
-                "amqp091=127.0.0.1:0",
-                "--listen",
-                "admin=127.0.0.1:0",
-            ])
+            .args(["serve", "--listen", "amqp091=127.0.0.1:0"])
+            .args(["--listen", "admin=127.0.0.1:0"])
+            .args(["--set", "storage.journal_file_bytes=1MiB"])
             .arg("--data-directory")
             .arg(directory);
         command

@@ -15,6 +15,8 @@ pub struct Overview {
     pub listeners: BTreeMap<String, String>,
     /// What is short, where publishers are blocked.
     pub alarms: Vec<String>,
+    /// What is in use, beside the marks at which publishers are blocked.
+    pub gauges: Gauges,
     /// Namespaces.
     pub namespaces: u64,
     /// Queues.
@@ -31,4 +33,21 @@ pub struct Overview {
     pub unsettled: u64,
     /// What has happened to all queues.
     pub counters: Counters,
+}
+
+/// What is in use, beside the marks at which publishers are blocked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gauges {
+    /// Memory of the process.
+    pub memory_bytes: u64,
+    /// Most memory.
+    pub memory_bytes_max: u64,
+    /// Records in memory that have not been moved to disk.
+    pub record_bytes: u64,
+    /// Most records in memory.
+    pub record_bytes_max: u64,
+    /// Room on the disk, where it is known.
+    pub disk_bytes_free: Option<u64>,
+    /// Least room on the disk.
+    pub disk_bytes_free_min: Option<u64>,
 }
