@@ -27,12 +27,12 @@ use sabir_transport::{BindError, Clock, Limits, Service, Transport};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::administration::Administration;
 use crate::config::Config;
 use crate::config::units::ByteSize;
-use crate::shard::StartError;
+use crate::shard::{StartError, Threads};
 pub(crate) use accounts::{AccountError, Accounts};
 pub(crate) use alarms::Alarms;
 use alarms::Marks;
@@ -45,6 +45,9 @@ pub(crate) use sizes::Sizes;
 
 /// Part of the file descriptors that connections may take.
 const DESCRIPTORS_FOR_CONNECTIONS: f64 = 0.8;
+
+/// How long writing everything down may take beyond the time for connections.
+const WRITE_DOWN: Duration = Duration::from_secs(2);
 
 /// How long the administration API has to end after the listeners.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
@@ -83,6 +86,10 @@ pub(crate) enum ServeError {
     StorageFailed(String),
     #[error("the data could not be written down in order: {0}")]
     Stop(StorageError),
+    #[error(
+        "the disk is too slow to stop in order: nothing is lost, but the next start has to recover"
+    )]
+    StopTimeout,
 }
 
 /// Runs the broker until it is told to stop.
@@ -98,17 +105,16 @@ pub(crate) fn run(config: &Config, ready_file: Option<PathBuf>) -> Result<(), Se
 }
 
 async fn serve(config: &Config, ready_file: Option<PathBuf>) -> Result<(), ServeError> {
-    let mut signals = Signals::listen()?;
-    let directory = config
-        .data
-        .directory
-        .path()
-        .ok_or(ServeError::NoDataDirectory)?;
+    let directory = config.data.directory.path();
+    let directory = directory.ok_or(ServeError::NoDataDirectory)?;
     let clock = Clock::start();
     let sizes = Sizes::on_this_machine(&config.storage);
     sizes.check()?;
     let node = Node::start(config, sizes, directory.clone(), clock)?;
+    // Until here a signal simply ends the process: recovery begins anew at the next start.
+    let mut signals = Signals::listen()?;
     let mut failure = node.failure.clone();
+    let drain_timeout = config.shutdown.drain_timeout.duration();
     let serving = async {
         let marks = Marks::new(config, sizes, directory.clone());
         let running = Running::start(config, &node, clock, marks).await?;
@@ -119,23 +125,44 @@ async fn serve(config: &Config, ready_file: Option<PathBuf>) -> Result<(), Serve
         running.print(&directory);
         running.until_stopped(&mut signals).await;
         tracing::info!("stopping: connections have to end");
-        running
-            .drain(config.shutdown.drain_timeout.duration())
-            .await;
-        Ok(())
+        let told = Instant::now();
+        running.drain(drain_timeout).await;
+        Ok::<Instant, ServeError>(told)
     };
-    let outcome: Result<(), ServeError> = tokio::select! {
+    let outcome = tokio::select! {
         outcome = serving => outcome,
-        reason = failed(&mut failure) => return Err(ServeError::StorageFailed(reason)),
+        reason = failed(&mut failure) => Err(ServeError::StorageFailed(reason)),
     };
-    let threads = node.threads;
-    let stopped = tokio::task::spawn_blocking(move || threads.stop()).await;
+    if let Err(failed @ ServeError::StorageFailed(_)) = outcome {
+        return Err(failed);
+    }
+    let told = outcome
+        .as_ref()
+        .map_or_else(|_| Instant::now(), |told| *told);
+    let stopped = stop(
+        node.threads,
+        &mut failure,
+        told + drain_timeout + WRITE_DOWN,
+    )
+    .await;
     outcome?;
-    stopped
-        .map_err(io::Error::from)?
-        .map_err(ServeError::Stop)?;
+    stopped?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Writes everything down, unless that takes too long: then the next start recovers.
+async fn stop(
+    threads: Threads,
+    failure: &mut watch::Receiver<Option<String>>,
+    deadline: Instant,
+) -> Result<(), ServeError> {
+    let stopping = tokio::task::spawn_blocking(move || threads.stop());
+    tokio::select! {
+        stopped = stopping => stopped.map_err(io::Error::from)?.map_err(ServeError::Stop),
+        reason = failed(failure) => Err(ServeError::StorageFailed(reason)),
+        () = tokio::time::sleep_until(deadline) => Err(ServeError::StopTimeout),
+    }
 }
 
 /// Completes when storage has failed.
@@ -239,6 +266,9 @@ async fn bind_admin(config: &Config) -> Result<Option<TcpListener>, ServeError> 
     let Some(address) = config.admin.listen.address() else {
         return Ok(None);
     };
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "administration is open to the network, and passwords go unencrypted");
+    }
     let bound = TcpListener::bind(address).await;
     bound
         .map(Some)

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::error::CliError;
 use super::output::{Output, print};
 use crate::config::document;
-use crate::config::load::{Loaded, Override, Sources, load};
+use crate::config::load::{Loaded, Override, Sources, load, stray_variables};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -73,6 +73,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl ConfigFlags {
     /// Reads and checks the configuration that the flags lead to.
     pub(super) fn load(self) -> Result<Loaded, CliError> {
+        for name in stray_variables() {
+            eprintln!(
+                "sabir: the environment variable {name} is no setting: section and key are separated by two underscores"
+            );
+        }
         let flag = |name: &str, path: String, text: String| Override {
             source: format!("flag {name}"),
             path,

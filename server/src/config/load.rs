@@ -12,6 +12,14 @@ use super::Config;
 use super::section::{Place, Reference, Setting};
 
 const VARIABLE_PREFIX: &str = "SABIR_";
+/// Variables that the command line reads; they are no settings of the broker.
+const COMMAND_VARIABLES: [&str; 4] = [
+    "SABIR_CONFIG",
+    "SABIR_ADMIN_URL",
+    "SABIR_USER",
+    "SABIR_PASSWORD",
+];
+
 const SUGGESTION_DISTANCE_MAX: usize = 3;
 
 /// Where values may come from, apart from the process environment.
@@ -117,6 +125,16 @@ pub(crate) fn from_environment(
             })
         })
         .collect()
+}
+
+/// Variables that look like settings but are none, since they name no section.
+pub(crate) fn stray_variables() -> Vec<String> {
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| is_stray(name)).collect()
+}
+
+fn is_stray(name: &str) -> bool {
+    name.starts_with(VARIABLE_PREFIX) && !name.contains("__") && !COMMAND_VARIABLES.contains(&name)
 }
 
 fn file_provider(file: &Path) -> Result<impl Provider, ConfigError> {

@@ -114,6 +114,14 @@ fn a_variable_without_a_section_is_no_setting() {
 }
 
 #[test]
+fn a_variable_with_a_single_underscore_is_stray() {
+    assert!(is_stray("SABIR_AMQP091_LISTEN"));
+    assert!(!is_stray("SABIR_AMQP091__LISTEN"));
+    assert!(!is_stray("SABIR_ADMIN_URL"));
+    assert!(!is_stray("HOME"));
+}
+
+#[test]
 fn a_value_outside_its_bounds_is_refused_with_both_bounds() {
     let refused = with_variables(&[("SABIR_LIMITS__MESSAGE_BYTES_MAX", "1KiB")]).unwrap_err();
     assert!(
