@@ -20,6 +20,24 @@ pub(crate) struct Options {
     /// Run only these suites of real clients
     #[arg(long, value_name = "SUITE,…", value_delimiter = ',')]
     only: Vec<String>,
+    /// Run every suite of real clients, the long ones too
+    #[arg(long, conflicts_with = "only")]
+    every_suite: bool,
+}
+
+/// The suites of real clients that hold every change; `--every-suite` runs the others too.
+const GATE: [&str; 4] = ["snippet", "pika", "amqplib", "tutorials"];
+
+impl Options {
+    fn suites(&self) -> Vec<String> {
+        if self.every_suite {
+            return Vec::new();
+        }
+        if self.only.is_empty() {
+            return GATE.map(str::to_owned).to_vec();
+        }
+        self.only.clone()
+    }
 }
 
 /// Runs every part, prints the counts of each and their sum as the last line.
@@ -76,7 +94,7 @@ fn real_clients(root: &Path, options: &Options) -> anyhow::Result<Tally> {
         root,
         &conformance::Options {
             binary: Some(binary),
-            only: options.only.clone(),
+            only: options.suites(),
             ..conformance::Options::default()
         },
     )?;

@@ -5,6 +5,10 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+#![allow(
+    dead_code,
+    reason = "the kit of builders and inspections is larger than any one feature needs"
+)]
 
 mod build;
 mod dead_letters;
