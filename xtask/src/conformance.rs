@@ -86,7 +86,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<Totals> {
     let folder = root.join("conformance");
     let manifests = select(Manifest::read_all(&folder)?, &options.only)?;
     if options.document {
-        documentation::write(root, &manifests)?;
+        documentation::write(root, &Manifest::read_all(&folder)?)?;
         return Ok(Totals::default());
     }
     process::stop_all_when_interrupted()?;
@@ -109,7 +109,9 @@ fn select(manifests: Vec<Manifest>, only: &[String]) -> anyhow::Result<Vec<Manif
     }
     Ok(manifests
         .into_iter()
-        .filter(|manifest| only.is_empty() || only.contains(&manifest.name))
+        .filter(|manifest| {
+            only.contains(&manifest.name) || only.is_empty() && !manifest.by_name_only
+        })
         .collect())
 }
 

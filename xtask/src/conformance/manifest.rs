@@ -21,6 +21,9 @@ pub(super) struct Manifest {
     pub(super) summary: String,
     /// The client and its version.
     pub(super) client: String,
+    /// True for a suite that takes too long to run with all others; it runs when it is named.
+    #[serde(default)]
+    pub(super) by_name_only: bool,
     /// Seconds after which a run is stopped and counts as failed.
     pub(super) timeout_seconds: u64,
     /// Where the broker has to be.
