@@ -125,10 +125,10 @@ impl Connection {
         tracing::debug!(connection = %id, peer = %peer_address, "connection opened");
         let waited = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
         Self {
+            input: Input::of(&stream),
             stream,
             seat: Seat::Here(session),
             phase: Phase::Serving,
-            input: Input::default(),
             output: Output::default(),
             events: VecDeque::new(),
             events_bytes: 0,

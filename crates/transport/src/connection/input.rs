@@ -28,6 +28,14 @@ pub(super) struct Input {
 }
 
 impl Input {
+    /// Nothing yet. A handshake may already have read what came behind it.
+    pub(super) fn of(stream: &Stream) -> Self {
+        Self {
+            ahead: stream.reads_ahead(),
+            ..Self::default()
+        }
+    }
+
     /// Starts a new go.
     pub(super) const fn begin(&mut self) {
         self.left = READ_BYTES_MAX;

@@ -141,6 +141,25 @@ async fn an_encrypted_connection_carries_lines_of_any_size() {
 }
 
 #[tokio::test]
+async fn what_comes_with_the_end_of_the_handshake_is_read() {
+    let authority = Authority::new();
+    authority.install("first");
+    let files = authority.files(ClientAuthentication::None);
+    let (serving, _notes) = serve(files, Limits::default());
+    let socket = TcpStream::connect(serving.address()).await.unwrap();
+    let name = ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST));
+    let connector = authority.connector(None);
+    let connecting = connector.connect_with(name, socket, |session| {
+        std::io::Write::write_all(&mut session.writer(), b"hello\n").unwrap();
+    });
+    let mut stream = connecting.await.unwrap();
+    let mut received = [0; 6];
+    let read = stream.read_exact(&mut received);
+    tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap();
+    assert_eq!(&received, b"hello\n");
+}
+
+#[tokio::test]
 async fn a_client_certificate_reaches_the_session() {
     let authority = Authority::new();
     authority.install("first");
