@@ -77,7 +77,8 @@ impl Bound {
 impl Listeners {
     /// Reads all certificates again.
     pub(super) fn reload(&self) {
-        for (name, serving) in &self.0 {
+        let encrypted = self.0.iter().filter(|(name, _)| *name == AMQP091_TLS);
+        for (name, serving) in encrypted {
             match serving.reload_tls() {
                 Ok(()) => tracing::info!(listener = name, "certificates read again"),
                 Err(error) => {
