@@ -387,6 +387,10 @@ impl Broker {
             self.lost += 1;
         }
         let delivered = if clean { lane.ledger.delivered() } else { tail };
+        if delivered > lane.ledger.delivered() && lane.ready() > 0 && !lane.unsaved {
+            lane.unsaved = true;
+            self.unsaved.push(log);
+        }
         lane.ledger.restart(delivered);
         lane.visible = tail;
         lane.offered = tail;

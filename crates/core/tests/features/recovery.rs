@@ -142,6 +142,20 @@ fn an_orderly_stop_remembers_what_was_delivered() {
 }
 
 #[test]
+fn an_orderly_stop_after_a_crash_does_not_forget_the_crash() {
+    let mut node = Node::new();
+    let session = node.connect();
+    node.declare(session, "q", durable(QueueSettings::default()));
+    node.publish(session, 1, message("q", "a"));
+    node.checkpoint();
+    assert!(node.get(session, "q").is_some());
+    node.crash();
+    node.stop_and_start();
+    let session = node.connect();
+    assert!(node.get(session, "q").unwrap().redelivered);
+}
+
+#[test]
 fn only_durable_things_come_back() {
     let mut node = Node::new();
     let session = node.connect();
