@@ -26,7 +26,7 @@ pub(crate) struct Options {
 }
 
 /// The suites of real clients that hold every change; `--every-suite` runs the others too.
-const GATE: [&str; 4] = ["snippet", "pika", "amqplib", "tutorials"];
+const GATE: [&str; 3] = ["snippet", "amqplib", "tutorials"];
 
 impl Options {
     fn suites(&self) -> Vec<String> {
