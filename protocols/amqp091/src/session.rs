@@ -107,7 +107,7 @@ impl AmqpSession {
                     }
                 }
                 Phase::Opened { .. } => return self.hold(now, input),
-                Phase::Closed => return input.clear(),
+                Phase::Farewell | Phase::Closed => return input.clear(),
                 _ => {
                     if !self.read_frames(now, input) {
                         return;
@@ -124,7 +124,7 @@ impl AmqpSession {
             Ok(Some(chunk)) => {
                 for frame in Frames::new(&chunk) {
                     self.frame(now, &chunk, frame);
-                    if matches!(self.phase, Phase::Closed) {
+                    if matches!(self.phase, Phase::Farewell | Phase::Closed) {
                         break;
                     }
                 }
@@ -157,6 +157,9 @@ impl AmqpSession {
     }
 }
 
+/// How a connection ends that its client has ended in order.
+const CLOSED_BY_CLIENT: &str = "closed by the client";
+
 /// What a client may send between `connection.open` and its answer.
 const EARLY_INPUT_BYTES_MAX: usize = 256 * 1024;
 
@@ -174,7 +177,11 @@ impl Session for AmqpSession {
     }
 
     fn end_of_input(&mut self, _now: Timestamp) {
-        self.end("the client closed the socket");
+        let why = match self.phase {
+            Phase::Farewell => CLOSED_BY_CLIENT,
+            _ => "the client closed the socket",
+        };
+        self.end(why);
     }
 
     fn handle(&mut self, now: Timestamp, event: Event) {
@@ -191,6 +198,7 @@ impl Session for AmqpSession {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             let why = match self.phase {
                 Phase::Closing => "the client did not answer the close",
+                Phase::Farewell => CLOSED_BY_CLIENT,
                 _ => "the handshake took too long",
             };
             return self.end(why);

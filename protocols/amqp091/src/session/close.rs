@@ -40,7 +40,7 @@ impl AmqpSession {
 
     /// Sends `connection.close`. A client that has not authenticated is not waited for.
     pub(super) fn close_connection(&mut self, now: Timestamp, fault: Fault, ending: Ending) {
-        if matches!(self.phase, Phase::Closing | Phase::Closed) {
+        if matches!(self.phase, Phase::Closing | Phase::Farewell | Phase::Closed) {
             return self.end("the client broke the protocol while closing");
         }
         let trusted = !matches!(
@@ -68,26 +68,29 @@ impl AmqpSession {
     /// Ends the connection because someone wants it to end.
     pub(super) fn force_close(&mut self, now: Timestamp, reason: &str) {
         match self.phase {
-            Phase::Greeting => self.end(reason),
+            Phase::Greeting | Phase::Farewell => self.end(reason),
             Phase::Closing | Phase::Closed => {}
             _ => self.close_connection(now, Fault::forced(reason), Ending::Answered),
         }
     }
 
-    /// Answers the client's `connection.close`.
-    pub(super) fn close_for_client(&mut self) {
+    /// Answers the client's `connection.close`. Closing the socket is left to the client, which would take a socket
+    /// that ends before it has read the answer for a failure.
+    pub(super) fn close_for_client(&mut self, now: Timestamp) {
         self.forget();
         self.link.send(0, &connection::CloseOk {});
-        self.end("closed by the client");
+        self.heartbeat.stop();
+        self.phase = Phase::Farewell;
+        self.deadline = Some(now.after(self.link.config.close_ms_max));
     }
 
     /// While our close is not answered, everything but closes is passed over.
-    pub(super) fn farewell(&mut self, frame: Frame<'_>) {
+    pub(super) fn farewell(&mut self, now: Timestamp, frame: Frame<'_>) {
         if frame.channel != 0 || frame.kind != FrameKind::Method {
             return;
         }
         match Method::parse(frame.payload) {
-            Ok(Method::Connection(connection::Method::Close(_))) => self.close_for_client(),
+            Ok(Method::Connection(connection::Method::Close(_))) => self.close_for_client(now),
             Ok(Method::Connection(connection::Method::CloseOk(_))) => {
                 self.end("closed by the broker")
             }

@@ -34,6 +34,8 @@ pub(super) enum Phase {
     Running,
     /// We sent `close`; its answer is waited for.
     Closing,
+    /// The client's `close` is answered; it is to close the socket.
+    Farewell,
     /// Nothing more is read.
     Closed,
 }
@@ -47,7 +49,7 @@ impl Phase {
             Self::Tuning => "tuning",
             Self::Opening | Self::Opened { .. } => "opening",
             Self::Running => "running",
-            Self::Closing => "closing",
+            Self::Closing | Self::Farewell => "closing",
             Self::Closed => "closed",
         }
     }
@@ -70,7 +72,7 @@ impl AmqpSession {
 
     fn connection_frame(&mut self, now: Timestamp, frame: Frame<'_>) -> Result<(), Fault> {
         if matches!(self.phase, Phase::Closing) {
-            self.farewell(frame);
+            self.farewell(now, frame);
             return Ok(());
         }
         match (frame.channel, frame.kind) {
@@ -107,7 +109,7 @@ impl AmqpSession {
                 Ok(())
             }
             (Phase::Tuning | Phase::Opening | Phase::Running, Request::Close(_)) => {
-                self.close_for_client();
+                self.close_for_client(now);
                 Ok(())
             }
             _ => Err(Violation::ConnectionState {
@@ -120,7 +122,7 @@ impl AmqpSession {
     /// Takes news of the core.
     pub(super) fn event(&mut self, now: Timestamp, event: Event) {
         match (&self.phase, event) {
-            (Phase::Closing | Phase::Closed, _) => {}
+            (Phase::Closing | Phase::Farewell | Phase::Closed, _) => {}
             (_, Event::Reply { id, result }) => self.reply(now, id, result),
             (_, Event::Delivery(delivery)) => self.deliver(now, delivery),
             (

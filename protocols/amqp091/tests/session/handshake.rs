@@ -368,7 +368,23 @@ fn the_client_closes_and_the_core_forgets() {
     );
     script.expect(0, &connection::CloseOk {});
     assert!(matches!(script.command(), Command::Close { .. }));
-    assert!(script.closed().is_some());
+    assert_eq!(script.closed(), None);
+    script.session.end_of_input(script.now);
+    assert_eq!(script.closed().as_deref(), Some("closed by the client"));
+}
+
+#[test]
+fn a_client_that_has_closed_and_keeps_the_socket_loses_it() {
+    let mut script = Script::running();
+    let close = connection::Close {
+        reply_code: 200,
+        reply_text: "bye",
+        class_id: 0,
+        method_id: 0,
+    };
+    script.send(0, &close);
+    script.pass(10_000);
+    assert_eq!(script.closed().as_deref(), Some("closed by the client"));
 }
 
 #[test]
@@ -428,5 +444,6 @@ fn while_closing_everything_but_closes_is_passed_over() {
         },
     );
     script.expect(0, &connection::CloseOk {});
+    script.session.end_of_input(script.now);
     assert!(script.closed().is_some());
 }
