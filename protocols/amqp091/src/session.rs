@@ -20,6 +20,7 @@ mod heartbeat;
 mod link;
 mod publish;
 mod queue;
+mod suspend;
 mod transaction;
 mod unsettled;
 

@@ -148,6 +148,9 @@ pub enum Violation {
     /// Frames before the answer to `connection.open`, more than are kept.
     #[error("too much input before the virtual host is open")]
     EarlyInput,
+    /// Frames behind a method that waits for earlier publishes, more than are kept.
+    #[error("too much input behind a method that waits for what was published before")]
+    UnansweredInput,
     /// More channels than were negotiated.
     #[error("number of channels opened ({opened}) has reached the negotiated channel_max ({max})")]
     ChannelsExhausted {
@@ -305,7 +308,7 @@ impl Violation {
             | Self::HeaderClass { .. }
             | Self::ExpectedBody
             | Self::UnexpectedFrame { .. } => ReplyCode::UnexpectedFrame,
-            Self::EarlyInput => ReplyCode::ResourceError,
+            Self::EarlyInput | Self::UnansweredInput => ReplyCode::ResourceError,
             Self::Negotiation { .. }
             | Self::ChannelsExhausted { .. }
             | Self::ConsumerTagInUse(_)

@@ -11,10 +11,11 @@ use super::AmqpSession;
 use super::acknowledge::unwanted;
 use super::awaited::Answer;
 use super::close::Turn;
-use super::confirm::Confirms;
+use super::confirm::Published;
 use super::consume::Replies;
 use super::fault::Fault;
 use super::link::Link;
+use super::suspend::Suspended;
 use super::transaction::Transaction;
 use super::unsettled::Unsettled;
 use crate::codec::assembly::Assembly;
@@ -32,7 +33,7 @@ pub(super) struct Lane {
     /// Requests of the channel that the core has not replied to.
     pub(super) awaited: u32,
     /// It has published since, and the core may still refuse that.
-    pub(super) published: bool,
+    pub(super) unchecked: bool,
 }
 
 /// How the channel treats publishes and acknowledgements.
@@ -40,7 +41,10 @@ pub(super) enum Mode {
     /// Carried out at once, without an answer.
     Plain,
     /// Publishes are confirmed.
-    Confirm(Confirms),
+    Confirm {
+        /// The last publish before, which is number 0 to the client.
+        after: u64,
+    },
     /// Held back until `tx.commit`.
     Transaction(Transaction),
 }
@@ -62,6 +66,9 @@ pub(super) struct Channel {
     state: State,
     pub(super) assembly: Assembly<Route>,
     pub(super) mode: Mode,
+    pub(super) published: Published,
+    /// What waits until the publishes are settled.
+    pub(super) suspended: Option<Suspended>,
     pub(super) unsettled: Unsettled,
     /// Most unacknowledged deliveries of each new consumer; 0 for no limit.
     pub(super) prefetch: u16,
@@ -81,11 +88,13 @@ impl Channel {
                 number,
                 producer: ProducerId(u32::from(generation) << 16 | u32::from(number)),
                 awaited: 0,
-                published: false,
+                unchecked: false,
             },
             state: State::Open,
             assembly: Assembly::Idle,
             mode: Mode::Plain,
+            published: Published::default(),
+            suspended: None,
             unsettled: Unsettled::default(),
             prefetch: 0,
             window_set: false,
@@ -113,6 +122,7 @@ impl Channel {
             link.consumers.remove(&consumer);
         }
         self.replies = None;
+        self.suspended = None;
         if let Mode::Transaction(transaction) = std::mem::replace(&mut self.mode, Mode::Plain) {
             self.unsettled.restore(transaction.into_acknowledged());
         }
@@ -275,6 +285,9 @@ impl AmqpSession {
             self.frame_of_closing(frame);
             return Ok(());
         }
+        if let Some(suspended) = &mut channel.suspended {
+            return suspended.hold(chunk, frame, self.link.config.message_bytes_max);
+        }
         match frame.kind {
             FrameKind::Heartbeat => Err(Violation::UnexpectedFrame {
                 kind: frame.kind.octet(),
@@ -356,7 +369,7 @@ impl AmqpSession {
     /// The client ends a channel. When it has published, the core may still refuse that, and the client is to know.
     fn leave_channel(&mut self, number: u16) {
         match self.channels.get_mut(number) {
-            Some(channel) if channel.lane.published => {
+            Some(channel) if channel.lane.unchecked => {
                 self.link.barrier(&mut channel.lane, Answer::Left);
             }
             _ => self.close_channel_for_client(number),
@@ -380,6 +393,10 @@ impl AmqpSession {
         else {
             return;
         };
+        let leaving = channel
+            .suspended
+            .as_ref()
+            .is_some_and(Suspended::holds_close);
         channel.abandon(&mut self.link);
         let (code, explanation) = fault.reply(&self.link.place);
         let close = channel::Close {
@@ -391,13 +408,16 @@ impl AmqpSession {
         match turn {
             Turn::Behind => {
                 channel.state = State::Draining;
-                channel.lane.published = false;
+                channel.lane.unchecked = false;
                 self.link.answer(&mut channel.lane, &close);
             }
             Turn::Now => {
                 channel.state = State::Closing;
                 self.link.send(number, &close);
             }
+        }
+        if leaving {
+            self.link.send(number, &channel::CloseOk {});
         }
     }
 }

@@ -132,7 +132,7 @@ impl AmqpSession {
                     first,
                     last,
                 },
-            ) => self.confirmed(producer, first, last),
+            ) => self.confirmed(now, producer, first, last),
             (
                 _,
                 Event::Refused {

@@ -215,7 +215,7 @@ impl Channel {
             queue,
             settled: get.no_ack,
         };
-        link.request(&mut self.lane, basic::Get::ID, request, Answer::Got);
+        self.ask_after_publishes(link, basic::Get::ID, request, Answer::Got);
         Ok(())
     }
 }

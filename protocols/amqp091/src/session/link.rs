@@ -102,7 +102,7 @@ impl Link {
     /// Answers a method, behind the answers that the channel's client still waits for and behind what may still be
     /// wrong with its publishes.
     pub(super) fn answer<M: Arguments>(&mut self, lane: &mut Lane, method: &M) {
-        if lane.published {
+        if lane.unchecked {
             self.barrier(lane, Answer::Nothing);
         }
         if lane.awaited == 0 {
@@ -134,7 +134,7 @@ impl Link {
         answer: Answer,
     ) {
         lane.awaited += 1;
-        lane.published = false;
+        lane.unchecked = false;
         self.ask(Some(*lane), method, request, answer);
     }
 

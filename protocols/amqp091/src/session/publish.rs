@@ -69,9 +69,9 @@ impl Channel {
             },
         )?;
         link.note_publish();
-        let ticket = match &mut self.mode {
-            Mode::Confirm(confirms) => confirms.next(),
-            Mode::Plain | Mode::Transaction(_) => 0,
+        let ticket = match self.mode {
+            Mode::Plain | Mode::Confirm { .. } => self.published.next(),
+            Mode::Transaction(_) => 0,
         };
         let publish = Publish {
             producer: self.lane.producer,
@@ -82,7 +82,7 @@ impl Channel {
         if let Mode::Transaction(transaction) = &mut self.mode {
             return Ok(transaction.publish(publish, link.config.transaction_bytes_max)?);
         }
-        self.lane.published = true;
+        self.lane.unchecked = true;
         link.output.commands.push(Command::Publish {
             session: link.session,
             publish,

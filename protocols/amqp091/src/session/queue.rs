@@ -50,8 +50,8 @@ impl Channel {
                 name: name.clone(),
                 nowait: declare.nowait,
             };
-            link.request(
-                &mut self.lane,
+            self.ask_after_publishes(
+                link,
                 queue::Declare::ID,
                 Request::FindMailbox { address: name },
                 answer,
@@ -69,8 +69,8 @@ impl Channel {
             }
         };
         self.last_queue = name;
-        link.request(
-            &mut self.lane,
+        self.ask_after_publishes(
+            link,
             queue::Declare::ID,
             request,
             Answer::Declared {
@@ -141,12 +141,7 @@ impl Channel {
         let answer = Answer::Purged {
             nowait: purge.nowait,
         };
-        link.request(
-            &mut self.lane,
-            queue::Purge::ID,
-            Request::Purge { queue },
-            answer,
-        );
+        self.ask_after_publishes(link, queue::Purge::ID, Request::Purge { queue }, answer);
         Ok(())
     }
 
@@ -157,8 +152,8 @@ impl Channel {
             if_unused: delete.if_unused,
             if_empty: delete.if_empty,
         };
-        link.request(
-            &mut self.lane,
+        self.ask_after_publishes(
+            link,
             queue::Delete::ID,
             request,
             Answer::Deleted {

@@ -57,7 +57,7 @@ impl Transaction {
 impl Channel {
     pub(super) fn select_transaction(&mut self, link: &mut Link) -> Result<(), Fault> {
         match self.mode {
-            Mode::Confirm(_) => return Err(Violation::TransactionAfterConfirm.into()),
+            Mode::Confirm { .. } => return Err(Violation::TransactionAfterConfirm.into()),
             Mode::Plain => self.mode = Mode::Transaction(Transaction::default()),
             Mode::Transaction(_) => {}
         }
@@ -68,7 +68,7 @@ impl Channel {
     fn end_transaction(&mut self) -> Result<Transaction, Violation> {
         match &mut self.mode {
             Mode::Transaction(transaction) => Ok(std::mem::take(transaction)),
-            Mode::Plain | Mode::Confirm(_) => Err(Violation::NotTransactional),
+            Mode::Plain | Mode::Confirm { .. } => Err(Violation::NotTransactional),
         }
     }
 

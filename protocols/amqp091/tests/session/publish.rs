@@ -1,11 +1,12 @@
 //! Publishing, confirms, returns and blocked publishers.
 
-use sabir_amqp091::codec::method::{basic, channel, confirm, connection};
+use sabir_amqp091::codec::method::{basic, channel, confirm, connection, queue};
 use sabir_amqp091::codec::{FieldTable, Method, Properties, Table, Value};
 use sabir_amqp091::{Config, codec};
 use sabir_core::event::{Event, Response};
 use sabir_core::id::ProducerId;
 use sabir_core::refusal::{Kind, Refusal};
+use sabir_core::request::Request;
 use sabir_core::session::Session;
 
 use super::script::{FIRST_PRODUCER, Script, message};
@@ -70,7 +71,7 @@ fn a_message_reaches_the_core_with_the_senders_bytes() {
     );
     assert!(script.session.publishes());
     let published = script.published();
-    assert_eq!((published.ticket, published.mandatory), (0, true));
+    assert_eq!((published.ticket, published.mandatory), (1, true));
     let message = published.message;
     assert_eq!(
         (&*message.exchange, message.routing_key.as_bytes()),
@@ -277,6 +278,126 @@ fn an_answer_waits_until_it_is_known_that_nothing_was_wrong_with_publishes() {
     script.send(1, &qos);
     script.event(refused(0, missing()));
     script.expect_channel_close(1, "NOT_FOUND - no exchange 'x' in vhost '/'");
+}
+
+#[test]
+fn what_looks_at_queues_waits_until_earlier_publishes_are_in_them() {
+    let get = basic::Get {
+        ticket: 0,
+        queue: "q",
+        no_ack: true,
+    };
+    let mut script = Script::with_channel();
+    script.send_content(1, &publish("", "q"), &Properties::default(), b"one");
+    script.published();
+    script.send(1, &get);
+    script.send_content(1, &publish("", "q"), &Properties::default(), b"two");
+    script.no_command();
+    script.event(confirmed(1, 1));
+    script.expect_silence();
+    assert!(matches!(script.request(), Request::Get { .. }));
+    assert_eq!(&script.published().message.body[..], b"two");
+    script.reply(Ok(Response::Got {
+        delivery: None,
+        ready: 0,
+    }));
+    script.expect(1, &basic::GetEmpty { cluster_id: "" });
+}
+
+#[test]
+fn frames_behind_a_method_that_waits_keep_their_order_and_are_bounded() {
+    let purge = queue::Purge {
+        ticket: 0,
+        queue: "q",
+        nowait: true,
+    };
+    let mut script = Script::running_with(Config {
+        message_bytes_max: 1000,
+        ..Config::default()
+    });
+    script.open_channel(1);
+    script.send_content(1, &publish("", "q"), &Properties::default(), b"one");
+    script.published();
+    script.send(1, &purge);
+    script.send_content(1, &publish("", "q"), &Properties::default(), b"two");
+    script.send(1, &purge);
+    script.event(confirmed(1, 1));
+    assert!(matches!(script.request(), Request::Purge { .. }));
+    script.published();
+    script.no_command();
+    script.event(confirmed(2, 2));
+    assert!(matches!(script.request(), Request::Purge { .. }));
+    script.reply(Ok(Response::Removed { messages: 1 }));
+    script.reply(Ok(Response::Removed { messages: 1 }));
+
+    script.send_content(1, &publish("", "q"), &Properties::default(), b"three");
+    script.send(1, &purge);
+    for _ in 0..1100 {
+        if script.closed().is_some() {
+            break;
+        }
+        script.send_content(1, &publish("", "q"), &Properties::default(), &[0; 1000]);
+    }
+    script.expect_close(
+        506,
+        "RESOURCE_ERROR - too much input behind a method that waits for what was published before",
+    );
+}
+
+#[test]
+fn a_channel_that_fails_while_it_waits_answers_the_close_that_waits_with_it() {
+    let close = channel::Close {
+        reply_code: 200,
+        reply_text: "",
+        class_id: 0,
+        method_id: 0,
+    };
+    let mut script = Script::with_channel();
+    script.send_content(1, &publish("x", "k"), &Properties::default(), b"");
+    script.send(
+        1,
+        &basic::Get {
+            ticket: 0,
+            queue: "q",
+            no_ack: true,
+        },
+    );
+    script.send(1, &close);
+    script.event(refused(
+        1,
+        Refusal::NotFound {
+            kind: Kind::Exchange,
+            name: "x".into(),
+        },
+    ));
+    script.expect_channel_close(1, "NOT_FOUND - no exchange 'x' in vhost '/'");
+    script.expect(1, &channel::CloseOk {});
+    script.open_channel(1);
+}
+
+#[test]
+fn numbers_of_confirms_begin_when_they_are_asked_for() {
+    let mut script = Script::with_channel();
+    script.send_content(1, &publish("", "q"), &Properties::default(), b"before");
+    script.send(1, &confirm::Select { nowait: true });
+    script.send_content(1, &publish("", "q"), &Properties::default(), b"first");
+    script.event(confirmed(1, 2));
+    script.expect(
+        1,
+        &basic::Ack {
+            delivery_tag: 1,
+            multiple: false,
+        },
+    );
+    script.event(refused(3, full()));
+    script.expect(
+        1,
+        &basic::Nack {
+            delivery_tag: 2,
+            multiple: false,
+            requeue: false,
+        },
+    );
 }
 
 #[test]
