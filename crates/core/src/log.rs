@@ -192,6 +192,34 @@ impl Log {
         bytes
     }
 
+    /// The run with records on both sides of `offset`.
+    pub(crate) fn run_across(&self, offset: Offset) -> Option<Run> {
+        let index = self.run_of(offset)?;
+        let run = self.runs.get(index)?.run;
+        (run.first < offset.0).then_some(run)
+    }
+
+    /// So many records of a run are no longer wanted.
+    pub(crate) fn discard_in(&mut self, run: &Run, count: u64, files: &mut Files) {
+        let place = self.runs.iter().position(|live| same(&live.run, run));
+        if let Some(index) = place {
+            self.discard_at(index, count, files);
+        }
+    }
+
+    fn discard_at(&mut self, index: usize, count: u64, files: &mut Files) {
+        let Some(live) = self.runs.get_mut(index) else {
+            return;
+        };
+        live.live = live.live.saturating_sub(count);
+        let (run, left) = (live.run, live.live);
+        files.records_gone(&run, count);
+        if left == 0 {
+            self.runs.remove(index);
+            files.run_gone(&run, 0);
+        }
+    }
+
     /// All records of which `held` says nothing are no longer wanted; `held` is in order and was
     /// wanted before.
     pub(crate) fn keep_only(&mut self, held: &[Offset], chunks: &mut Chunks, files: &mut Files) {
@@ -304,15 +332,14 @@ impl Log {
     }
 
     /// The run with the earliest due record whose time is not in memory, if that is by `deadline`.
-    pub(crate) fn run_due_by(&self, deadline: Timestamp) -> Option<Run> {
+    pub(crate) fn run_due_by(&mut self, deadline: Timestamp) -> Option<Run> {
         if self.runs_due? > deadline {
             return None;
         }
-        let earliest = self
-            .runs
-            .iter()
-            .filter(|live| live.due.is_some())
-            .min_by_key(|live| live.due)?;
+        // The run that was the earliest may have gone.
+        self.find_runs_due();
+        let due = self.runs_due.filter(|due| *due <= deadline)?;
+        let earliest = self.runs.iter().find(|live| live.due == Some(due))?;
         Some(earliest.run)
     }
 
@@ -394,18 +421,8 @@ impl Log {
     }
 
     fn discard_on_disk(&mut self, offset: Offset, files: &mut Files) {
-        let Some(index) = self.run_of(offset) else {
-            return;
-        };
-        let Some(live) = self.runs.get_mut(index) else {
-            return;
-        };
-        live.live = live.live.saturating_sub(1);
-        files.records_gone(&live.run, 1);
-        if live.live == 0 {
-            let run = live.run;
-            self.runs.remove(index);
-            files.run_gone(&run, 0);
+        if let Some(index) = self.run_of(offset) {
+            self.discard_at(index, 1, files);
         }
     }
 

@@ -163,9 +163,18 @@ impl Lane {
     /// Everything before `head` is gone. Returns how many bytes of records that were there, wanted
     /// or not.
     pub(crate) fn truncate(&mut self, head: Offset, memory: &mut Memory) -> u64 {
+        let cut = self.log.run_across(head).map(|run| {
+            let gone = self.ledger.wanted_between(run.first, head.0 - 1);
+            (run, gone)
+        });
         self.ledger.truncate(head);
-        self.log
-            .discard_before(head, &mut memory.chunks, &mut memory.files)
+        let bytes = self
+            .log
+            .discard_before(head, &mut memory.chunks, &mut memory.files);
+        if let Some((run, gone)) = cut {
+            self.log.discard_in(&run, gone, &mut memory.files);
+        }
+        bytes
     }
 
     /// Sets the lane's timer to when it next has something to do about records that are due.

@@ -190,3 +190,29 @@ fn a_read_from_a_file_that_was_replaced_is_repeated_at_once() {
     node.run();
     assert_eq!(node.bodies(session).len(), 10);
 }
+
+#[test]
+fn the_times_of_a_run_that_is_gone_are_forgotten() {
+    let mut node = Node::new();
+    let session = node.connect();
+    node.declare(session, "q", durable(QueueSettings::default()));
+    node.publish(session, 1, message("q", "a").ttl(60_000));
+    node.rotate();
+    let delivery = node.get(session, "q").unwrap();
+    node.ack(session, &delivery);
+    node.pass(100_000);
+    assert_eq!(node.counts("q"), (0, 0));
+    assert_eq!(node.broker.footprint().timers, 0);
+}
+
+#[test]
+fn a_settlement_that_is_replayed_frees_its_part_of_a_run() {
+    let (mut node, session) = filled(3);
+    node.rotate();
+    let delivery = node.get(session, "q").unwrap();
+    node.ack(session, &delivery);
+    node.crash();
+    assert_eq!(node.drain("q"), ["1", "2"]);
+    node.rotate();
+    assert_eq!(node.broker.footprint().files, 0);
+}
