@@ -1,26 +1,43 @@
-//! Comparisons with other brokers.
+//! Comparisons with other brokers, and counts of instructions.
+//!
+//! - [`amqp`]: Sabir and RabbitMQ by RabbitMQ's own load tool.
+//! - [`instructions`]: what single steps cost, exactly, on any machine.
+//!
+//! The other modules are what every comparison needs: quantities, results, what processes use, how quiet a machine was.
+
+mod amqp;
+mod instructions;
+mod machine;
+mod metric;
+mod noise;
+mod plot;
+mod result;
+mod statistics;
+mod usage;
 
 use std::path::Path;
 
-use anyhow::bail;
-use clap::ValueEnum;
+use clap::Subcommand;
 
-/// What to compare.
+/// What to measure.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// The protocol
-    protocol: Protocol,
+    #[command(subcommand)]
+    subject: Subject,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Protocol {
-    Amqp,
+#[derive(Debug, Clone, Subcommand)]
+enum Subject {
+    /// Sabir and RabbitMQ, by AMQP 0-9-1
+    Amqp(amqp::Options),
+    /// Instructions of single steps, counted by valgrind
+    Instructions(instructions::Options),
 }
 
-/// Compares Sabir with the better-known brokers of a protocol.
-pub(crate) fn run(_root: &Path, options: &Options) -> anyhow::Result<bool> {
-    bail!(
-        "the comparison for {:?} is not part of this version",
-        options.protocol
-    )
+/// Measures; tells whether every message arrived, or no step became more expensive.
+pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
+    match &options.subject {
+        Subject::Amqp(options) => amqp::run(root, options),
+        Subject::Instructions(options) => instructions::run(root, options),
+    }
 }
