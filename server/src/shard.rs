@@ -7,11 +7,13 @@
 mod journal;
 mod keeper;
 mod reader;
+mod room;
 mod start;
 
 use journal::JournalSlot;
 use keeper::KeeperSignals;
 use reader::Reader;
+use room::JournalRoom;
 use sabir_core::{
     broker::{Broker, Effects, Fetch, Urgency},
     event::Event,
@@ -64,8 +66,12 @@ pub(crate) struct Shard {
     journal: JournalSlot,
     reader: Reader,
     keeper: KeeperSignals,
+    journal_room: JournalRoom,
     runner: Runner,
 }
+
+/// What publishers are told while the disk is full.
+const LOW_ON_DISK: &str = "low on disk";
 
 /// Wakes the thread that runs the core when nobody else does.
 #[derive(Default)]
@@ -96,11 +102,31 @@ impl Shard {
         self.push(Work::Blocked(reason));
     }
 
-    /// Looks at the core.
+    /// Looks at the core when all that was pushed before has been carried out.
     pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Broker) -> T) -> T {
-        let answer = look(&mut lock(&self.state).broker);
+        let answer = {
+            let mut state = lock(&self.state);
+            self.drain(&mut state);
+            look(&mut state.broker)
+        };
         self.run();
         answer
+    }
+
+    /// Whether the journal did not fit on the disk when this was last asked, or since.
+    pub(crate) fn was_disk_full(&self) -> bool {
+        self.journal_room.was_lost()
+    }
+
+    /// The journal does not fit on the disk. Publishers wait at once; that they may go on is told
+    /// by the alarms.
+    fn disk_is_full(&self) {
+        if self.journal_room.lost() {
+            tracing::error!(
+                "the disk is full: publishers wait until there is room for the journal"
+            );
+            self.set_blocked(Some(Name::from(LOW_ON_DISK)));
+        }
     }
 
     fn push(&self, work: Work) {

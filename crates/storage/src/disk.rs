@@ -44,7 +44,10 @@ pub trait Disk: Send + Sync + 'static {
     /// them later changes no metadata. Leaves no file behind when it fails.
     fn create_zero_filled(&self, path: &str, length: u64) -> io::Result<Self::File> {
         let file = self.create(path)?;
-        let filled = fill_with_zeros(&file, length).and_then(|()| file.sync_data());
+        // Cached in large pieces, each small write would count as a write of a whole piece.
+        let filled = fill_with_zeros(&file, length)
+            .and_then(|()| file.sync_data())
+            .and_then(|()| file.forget_cached());
         match filled {
             Ok(()) => Ok(file),
             Err(error) => {

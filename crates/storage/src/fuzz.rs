@@ -22,6 +22,7 @@ const OPTIONS: JournalOptions = JournalOptions {
     file_bytes: 16 << 10,
     first_file_bytes: 16 << 10,
     spares: 0,
+    spares_kept_max: 0,
     body_bytes_max: 1 << 20,
 };
 

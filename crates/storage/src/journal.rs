@@ -32,12 +32,15 @@ use crate::fail::{at_most, io_failure};
 /// Sizes of a local journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JournalOptions {
-    /// Length of a file, header included. A multiple of 4 KiB, at least 8 KiB. Default 64 MiB.
+    /// Length of a file, header included. A multiple of 4 KiB, at least 8 KiB. Default 16 MiB.
     pub file_bytes: u64,
     /// Length of the very first file, so that an empty node starts at once. Default 1 MiB.
     pub first_file_bytes: u64,
-    /// How many zero-filled files wait, beside the one that is kept as reserve. Default 2.
+    /// How many zero-filled files are made ahead, beside the one that is kept as reserve. Default 1.
     pub spares: usize,
+    /// How many used files are kept to be used again, beside the reserve. Default 4: when records
+    /// leave memory more slowly than they come, more files go round.
+    pub spares_kept_max: usize,
     /// Largest body of a block. Default 512 MiB.
     pub body_bytes_max: u64,
 }
@@ -45,9 +48,10 @@ pub struct JournalOptions {
 impl Default for JournalOptions {
     fn default() -> Self {
         Self {
-            file_bytes: 64 << 20,
+            file_bytes: 16 << 20,
             first_file_bytes: 1 << 20,
-            spares: 2,
+            spares: 1,
+            spares_kept_max: 4,
             body_bytes_max: 512 << 20,
         }
     }
@@ -92,7 +96,7 @@ impl<D: Disk> LocalJournal<D> {
             return recovery::sync_names(&**disk);
         }
         let length = options.first_file_bytes.min(options.file_bytes);
-        let spares = Spares::open(Arc::clone(disk), options.file_bytes, options.spares)?;
+        let spares = Spares::open(Arc::clone(disk), options)?;
         let header = first_header(FileNumber(1), Position(1), length, lineage);
         install(&**disk, &spares.create(length)?, &header, lineage).map(drop)
     }
@@ -108,7 +112,7 @@ impl<D: Disk> LocalJournal<D> {
         mark: Mark,
         visitor: BlockVisitor<'_>,
     ) -> Result<(Self, Recovery), StorageError> {
-        let spares = Spares::open(Arc::clone(&disk), options.file_bytes, options.spares)?;
+        let spares = Spares::open(Arc::clone(&disk), options)?;
         let tail = recovery::recover(&*disk, lineage, mark, visitor)?;
         for number in recovery::numbers(&*disk)? {
             if number < mark.first_file {
@@ -131,7 +135,7 @@ impl<D: Disk> LocalJournal<D> {
     ) -> Result<Self, StorageError> {
         disk.create_directory(DIRECTORY)
             .map_err(io_failure("create directory", DIRECTORY))?;
-        let spares = Spares::open(Arc::clone(&disk), options.file_bytes, options.spares)?;
+        let spares = Spares::open(Arc::clone(&disk), options)?;
         let header = first_header(number, first_position, options.file_bytes, lineage);
         let file = install(&*disk, &spares.create(header.length)?, &header, lineage)?;
         let before = Position(first_position.0.saturating_sub(1));

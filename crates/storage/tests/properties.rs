@@ -20,6 +20,7 @@ const OPTIONS: JournalOptions = JournalOptions {
     file_bytes: 32 << 10,
     first_file_bytes: 16 << 10,
     spares: 1,
+    spares_kept_max: 1,
     body_bytes_max: 1 << 20,
 };
 

@@ -158,6 +158,7 @@ fn watch(shard: &Shard, marks: &Marks, raised: &Raised) {
             memory: machine::memory_bytes_used().unwrap_or(0),
             records: journaled.saturating_add(volatile),
             room,
+            journal_full: shard.was_disk_full(),
         };
         let before = {
             let mut state = raised.lock();
@@ -183,6 +184,7 @@ struct Readings {
     memory: u64,
     records: u64,
     room: Option<DiskRoom>,
+    journal_full: bool,
 }
 
 impl Readings {
@@ -227,7 +229,7 @@ fn shortages(marks: &Marks, readings: &Readings, before: &[Shortage]) -> Vec<Sho
             Shortage::Records,
             over(Shortage::Records, readings.records, marks.record_bytes_max),
         ),
-        (Shortage::Disk, disk_short),
+        (Shortage::Disk, disk_short || readings.journal_full),
     ]
     .into_iter()
     .filter_map(|(shortage, short)| short.then_some(shortage))
@@ -277,6 +279,7 @@ mod tests {
                 free,
                 total: 100 * GIB,
             }),
+            journal_full: false,
         }
     }
 
@@ -303,7 +306,17 @@ mod tests {
             memory: 0,
             records: 0,
             room: None,
+            journal_full: false,
         };
         assert_eq!(shortages(&marks(), &unknown, &[]), []);
+    }
+
+    #[test]
+    fn a_journal_that_does_not_fit_raises_the_alarm_of_the_disk() {
+        let full = Readings {
+            journal_full: true,
+            ..readings(0, 0, 50 * GIB)
+        };
+        assert_eq!(shortages(&marks(), &full, &[]), [Shortage::Disk]);
     }
 }

@@ -4,16 +4,16 @@ use super::{ServeError, machine};
 use crate::config::sections::Storage;
 use crate::config::units::ByteSize;
 
-/// A journal file takes at most this part of the memory: four of them wait in it.
-const MEMORY_PARTS: u64 = 16;
+/// A journal file takes at most this part of the memory: eight of them wait in it.
+const MEMORY_PARTS: u64 = 32;
 
-const FILE_MIN: ByteSize = ByteSize::mib(8);
-const FILE_MAX: ByteSize = ByteSize::mib(64);
+const FILE_MIN: ByteSize = ByteSize::mib(4);
+const FILE_MAX: ByteSize = ByteSize::mib(16);
 
 /// A journal file is made of blocks of this size.
 const FILE_UNIT_BYTES: u64 = 4096;
 
-const FILES_IN_MEMORY: u64 = 4;
+const FILES_IN_MEMORY: u64 = 8;
 
 /// Records leave memory when their file is full: with less than this, one file being filled, one
 /// being moved and some room, memory could be full for ever.
@@ -86,16 +86,16 @@ mod tests {
     fn sizes_follow_the_memory_within_bounds() {
         assert_eq!(
             derived(Some(64 * GIB)),
-            (ByteSize::mib(64), ByteSize::mib(256))
+            (ByteSize::mib(16), ByteSize::mib(128))
         );
-        assert_eq!(derived(None), (ByteSize::mib(64), ByteSize::mib(256)));
+        assert_eq!(derived(None), (ByteSize::mib(16), ByteSize::mib(128)));
         assert_eq!(
-            derived(Some(GIB / 2)),
-            (ByteSize::mib(32), ByteSize::mib(128))
+            derived(Some(GIB / 4)),
+            (ByteSize::mib(8), ByteSize::mib(64))
         );
         assert_eq!(
             derived(Some(GIB / 64)),
-            (ByteSize::mib(8), ByteSize::mib(32))
+            (ByteSize::mib(4), ByteSize::mib(32))
         );
     }
 
@@ -106,7 +106,7 @@ mod tests {
             ..Storage::default()
         };
         let sizes = Sizes::derive(&config, Some(64 * GIB));
-        assert_eq!(sizes.journal_file, ByteSize::mib(4));
+        assert_eq!(sizes.journal_file, ByteSize::mib(2));
         assert!(sizes.check().is_ok());
     }
 

@@ -3,7 +3,7 @@
 use super::{Shard, keeper::Job, lock};
 use sabir_core::{
     journal::SealedBlock,
-    storage::{Appended, Durability, FileNumber, Journal, Position, StorageError},
+    storage::{Admission, Appended, Durability, FileNumber, Journal, Position, StorageError},
 };
 use sabir_storage::{disk::RealDisk, journal::LocalJournal};
 use std::{
@@ -70,6 +70,10 @@ impl JournalSlot {
         *durable >= position
     }
 
+    fn take_first_needed(&self) -> Option<FileNumber> {
+        lock(&self.given).first_needed.take()
+    }
+
     /// Remembers how far the journal is on stable storage.
     pub(super) fn durable(&self, position: Position) {
         *lock(&self.durable) = position;
@@ -111,13 +115,16 @@ pub(super) fn write_blocks(
         }
         let mut next = given.block;
         while let Some(block) = next {
-            let appended = write(&mut journal, &block)?;
+            let appended = write(shard, &mut journal, &block)?;
             if block.durability == Durability::Fsync {
                 journal.sync()?;
             }
             shard.journal.durable(journal.durable());
             if let Some(file) = appended.sealed {
                 let _: Result<(), mpsc::SendError<_>> = sealed.send(Job::Settle(file));
+            }
+            if let Some(first_needed) = shard.journal.take_first_needed() {
+                journal.trim(first_needed)?;
             }
             next = shard.written(appended.position, appended.file);
         }
@@ -131,22 +138,22 @@ pub(super) fn write_blocks(
     }
 }
 
-/// Appends a block, however long the disk is full.
+/// Appends a block, however long the disk is full. Publishers are told to wait then; what they have
+/// sent before goes to the reserve, because settlements wait behind it.
 fn write(
+    shard: &Shard,
     journal: &mut LocalJournal<RealDisk>,
     block: &SealedBlock,
 ) -> Result<Appended, StorageError> {
-    let mut told = false;
+    let mut admission = block.admission;
     loop {
-        match journal.append(&block.body, block.admission) {
+        match journal.append(&block.body, admission) {
             Err(StorageError::DiskFull { .. }) => {
-                if !told {
-                    tracing::error!(
-                        "the disk is full: publishers wait until there is room for the journal"
-                    );
-                    told = true;
+                shard.disk_is_full();
+                if admission == Admission::Reserve {
+                    thread::sleep(FULL_RETRY);
                 }
-                thread::sleep(FULL_RETRY);
+                admission = Admission::Reserve;
             }
             Ok(appended) => {
                 debug_assert_eq!(appended.position, block.position);

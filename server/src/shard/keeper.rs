@@ -1,9 +1,16 @@
-//! The thread that moves records from memory to disk and saves checkpoints.
+//! The thread that moves records from memory to disk, saves checkpoints and writes sparse files anew.
 
 use super::{Shard, lock};
 use sabir_core::storage::{FileNumber, IndexStore, Run, StorageError, Tier};
-use sabir_storage::{disk::RealDisk, engine, extent::Extents, index::FjallIndex, journal::Spares};
+use sabir_storage::{
+    disk::RealDisk,
+    engine,
+    extent::{self, Extents},
+    index::FjallIndex,
+    journal::Spares,
+};
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -59,6 +66,9 @@ pub(super) struct Files {
 /// How often the keeper looks whether volatile records have to move.
 const VOLATILE_PERIOD: Duration = Duration::from_millis(100);
 
+/// How often a sparse file is looked for when no journal file fills up.
+const REWRITE_PERIOD: Duration = Duration::from_secs(1);
+
 /// Serves until it is told to stop; then saves a last checkpoint.
 ///
 /// # Errors
@@ -68,24 +78,16 @@ pub(super) fn serve(
     mut files: Files,
     jobs: &mpsc::Receiver<Job>,
 ) -> Result<(), StorageError> {
-    let mut quiet = Duration::ZERO;
+    let mut idle = Idle::default();
+    find_room(shard, &files)?;
     loop {
-        while files.spares.replenish()? {}
         match jobs.recv_timeout(VOLATILE_PERIOD) {
             Ok(Job::Settle(file)) => {
                 settle_file(shard, &mut files, file)?;
-                quiet = Duration::ZERO;
+                rewrite_sparsest(shard, &files)?;
+                idle = Idle::default();
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                quiet += VOLATILE_PERIOD;
-                if shard.keeper.volatile_heavy.swap(false, Ordering::Relaxed) {
-                    settle_volatile(shard, &files)?;
-                }
-                if quiet >= CHECKPOINT_PERIOD {
-                    quiet = Duration::ZERO;
-                    checkpoint(shard, &files)?;
-                }
-            }
+            Err(mpsc::RecvTimeoutError::Timeout) => idle.pass(shard, &files)?,
             Ok(Job::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
                 return checkpoint(shard, &files);
             }
@@ -93,10 +95,68 @@ pub(super) fn serve(
     }
 }
 
+/// Time without a full journal file.
+#[derive(Default)]
+struct Idle {
+    since_checkpoint: Duration,
+    since_rewrite: Duration,
+}
+
+impl Idle {
+    /// A period has passed. Spare files are made only now: one that is used again comes back
+    /// sooner than a new one is filled with zeros.
+    fn pass(&mut self, shard: &Shard, files: &Files) -> Result<(), StorageError> {
+        self.since_checkpoint += VOLATILE_PERIOD;
+        self.since_rewrite += VOLATILE_PERIOD;
+        find_room(shard, files)?;
+        if shard.keeper.volatile_heavy.swap(false, Ordering::Relaxed) {
+            settle_volatile(shard, files)?;
+        }
+        if self.since_rewrite >= REWRITE_PERIOD {
+            self.since_rewrite = Duration::ZERO;
+            rewrite_sparsest(shard, files)?;
+        }
+        if self.since_checkpoint >= CHECKPOINT_PERIOD {
+            self.since_checkpoint = Duration::ZERO;
+            checkpoint(shard, files)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the spare files that are missing.
+fn find_room(shard: &Shard, files: &Files) -> Result<(), StorageError> {
+    while files.spares.replenish()? {}
+    if files.spares.has_reserve() {
+        shard.journal_room.found();
+    }
+    Ok(())
+}
+
+/// Copies what is wanted of the sparsest extent file to a new one, so that the old one can go.
+fn rewrite_sparsest(shard: &Shard, files: &Files) -> Result<(), StorageError> {
+    let Some(rewrite) = shard.with(|broker| broker.next_rewrite()) else {
+        return Ok(());
+    };
+    let wants = |log, offset| rewrite.wants(log, offset);
+    match extent::rewrite(&files.extents, rewrite.file, wants) {
+        Ok(settled) => {
+            shard.with(|broker| broker.rewritten(&rewrite, &settled.runs));
+            checkpoint(shard, files)
+        }
+        Err(StorageError::DiskFull { .. }) => Ok(()),
+        Err(error @ StorageError::Corrupt { .. }) => {
+            tracing::error!(%error, "an extent file stays as it is: run `sabir storage verify`");
+            shard.with(|broker| broker.rewrite_failed(&rewrite));
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Moves what is left of a full journal file to disk and gives the file back.
 fn settle_file(shard: &Shard, files: &mut Files, file: FileNumber) -> Result<(), StorageError> {
-    shard.run();
-    let runs = until_there_is_room(|| {
+    let runs = until_there_is_room(shard, files, || {
         if !shard.with(|broker| broker.begin_settle(file)) {
             return Ok(Vec::new());
         }
@@ -111,7 +171,7 @@ fn settle_file(shard: &Shard, files: &mut Files, file: FileNumber) -> Result<(),
 }
 
 fn settle_volatile(shard: &Shard, files: &Files) -> Result<(), StorageError> {
-    let runs = until_there_is_room(|| {
+    let runs = until_there_is_room(shard, files, || {
         shard.with(sabir_core::broker::Broker::begin_settle_volatile);
         let next = || shard.with(|broker| broker.settle_next(STEP_BYTES));
         engine::write_records(&files.extents, Tier::Volatile, next)
@@ -121,14 +181,22 @@ fn settle_volatile(shard: &Shard, files: &Files) -> Result<(), StorageError> {
 }
 
 /// Writes extents again and again while the disk is full: nothing refers to an attempt that failed.
+/// Meanwhile files of which nothing is wanted any more are deleted.
 fn until_there_is_room(
+    shard: &Shard,
+    files: &Files,
     mut write: impl FnMut() -> Result<Vec<Run>, StorageError>,
 ) -> Result<Vec<Run>, StorageError> {
+    let mut told = false;
     loop {
         match write() {
             Err(StorageError::DiskFull { .. }) => {
-                tracing::error!("the disk is full: records stay in memory until there is room");
+                if !mem::replace(&mut told, true) {
+                    tracing::error!("the disk is full: records stay in memory until there is room");
+                }
                 thread::sleep(FULL_RETRY);
+                find_room(shard, files)?;
+                checkpoint(shard, files)?;
             }
             outcome => return outcome,
         }

@@ -6,6 +6,7 @@ use super::{
     keeper::{self, Files, Job},
     lock,
     reader::{self, Reader},
+    room::JournalRoom,
 };
 use sabir_core::{
     authorize::Authorizer,
@@ -116,6 +117,7 @@ pub(crate) fn start(options: ShardOptions) -> Result<(Arc<Shard>, Threads), Star
         journal: JournalSlot::default(),
         reader,
         keeper: KeeperSignals::default(),
+        journal_room: JournalRoom::default(),
         runner: Runner::default(),
     });
     let files = Files {

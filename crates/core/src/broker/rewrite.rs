@@ -59,6 +59,11 @@ impl Broker {
         Some(Rewrite { file, parts })
     }
 
+    /// The file cannot be read, so it stays as it is.
+    pub fn rewrite_failed(&mut self, rewrite: &Rewrite) {
+        self.memory.files.keep_as_it_is(rewrite.file);
+    }
+
     /// What was wanted is now in these runs too, one for each log.
     pub fn rewritten(&mut self, rewrite: &Rewrite, runs: &[Run]) {
         for part in &rewrite.parts {

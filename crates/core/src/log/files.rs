@@ -13,6 +13,8 @@ pub(crate) struct Files {
     dirty: BTreeSet<ExtentFile>,
     runs_added: BTreeMap<Vec<u8>, Run>,
     runs_gone: BTreeMap<Vec<u8>, Run>,
+    /// Files that cannot be written anew.
+    damaged: BTreeSet<ExtentFile>,
 }
 
 impl Files {
@@ -75,10 +77,16 @@ impl Files {
         self.usage
             .iter()
             .filter(|(file, usage)| file.tier == Tier::Durable && usage.live_records > 0)
+            .filter(|(file, _)| !self.damaged.contains(file))
             .map(|(file, usage)| (share(usage), *file))
             .min()
             .filter(|(share, _)| *share < SPARSE_PERCENT)
             .map(|(_, file)| file)
+    }
+
+    /// A file is not to be written anew.
+    pub(crate) fn keep_as_it_is(&mut self, file: ExtentFile) {
+        self.damaged.insert(file);
     }
 
     /// How many changes wait for the next checkpoint, and how many files there are.
@@ -109,6 +117,7 @@ impl Files {
             let durable = file.tier == Tier::Durable;
             if usage.live_records == 0 {
                 self.usage.remove(&file);
+                self.damaged.remove(&file);
                 empty.push(file);
                 if durable {
                     batch.remove_file(file);

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sabir_core::storage::{Admission, FileNumber, StorageError};
 
+use super::JournalOptions;
 use super::file::{self, DIRECTORY};
-use crate::disk::{Disk, is_full};
+use crate::disk::{Disk, DiskFile, is_full};
 use crate::fail::io_failure;
 
 const SPARE: &str = ".spare";
@@ -18,8 +19,10 @@ const UNFINISHED: &str = ".new";
 pub struct Spares<D: Disk> {
     disk: Arc<D>,
     file_bytes: u64,
-    /// Beside the reserve.
-    target: usize,
+    /// How many are made ahead, beside the reserve.
+    ahead: usize,
+    /// How many used files are kept, beside the reserve.
+    kept_max: usize,
     state: Mutex<State>,
 }
 
@@ -39,7 +42,13 @@ pub(super) struct Taken {
 
 impl<D: Disk> Spares<D> {
     /// Finds the spares of an earlier life and removes files that were never finished.
-    pub(super) fn open(disk: Arc<D>, file_bytes: u64, target: usize) -> Result<Self, StorageError> {
+    pub(super) fn open(disk: Arc<D>, options: JournalOptions) -> Result<Self, StorageError> {
+        let JournalOptions {
+            file_bytes,
+            spares: ahead,
+            spares_kept_max: kept_max,
+            ..
+        } = options;
         let mut state = State {
             ready: Vec::new(),
             next: 0,
@@ -56,7 +65,7 @@ impl<D: Disk> Spares<D> {
                 continue;
             };
             state.next = state.next.max(number.saturating_add(1));
-            if length(&*disk, &path)? == file_bytes && state.ready.len() <= target {
+            if length(&*disk, &path)? == file_bytes && state.ready.len() <= kept_max {
                 state.ready.push(number);
             } else {
                 disk.remove(&path).map_err(io_failure("remove", &path))?;
@@ -65,7 +74,8 @@ impl<D: Disk> Spares<D> {
         Ok(Self {
             disk,
             file_bytes,
-            target,
+            ahead,
+            kept_max,
             state: Mutex::new(state),
         })
     }
@@ -73,7 +83,7 @@ impl<D: Disk> Spares<D> {
     /// Makes one spare if one is missing; answers whether another is still missing. A full disk is
     /// not an error: there is just no spare.
     pub fn replenish(&self) -> Result<bool, StorageError> {
-        if self.state().ready.len() > self.target {
+        if self.state().ready.len() > self.ahead {
             return Ok(false);
         }
         match self.create(self.file_bytes) {
@@ -81,7 +91,7 @@ impl<D: Disk> Spares<D> {
             Err(StorageError::DiskFull { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
-        Ok(self.state().ready.len() <= self.target)
+        Ok(self.state().ready.len() <= self.ahead)
     }
 
     /// Whether blocks that free space could be written if nothing else can.
@@ -119,8 +129,11 @@ impl<D: Disk> Spares<D> {
     /// Keeps a journal file that nobody needs any more as a spare, or deletes it.
     pub(super) fn retire(&self, number: FileNumber) -> Result<(), StorageError> {
         let path = file::path(number);
-        let fits = length(&*self.disk, &path)? == self.file_bytes;
-        if fits && self.state().ready.len() <= self.target {
+        let used = self.disk.open(&path).map_err(io_failure("open", &path))?;
+        let length = used.length().map_err(io_failure("length of", &path))?;
+        if length == self.file_bytes && self.state().ready.len() <= self.kept_max {
+            used.forget_cached()
+                .map_err(io_failure("forget cached", &path))?;
             return self.keep(&Taken {
                 path,
                 length: self.file_bytes,
@@ -187,7 +200,6 @@ fn spare_path(number: u64) -> String {
 }
 
 fn length<D: Disk>(disk: &D, path: &str) -> Result<u64, StorageError> {
-    use crate::disk::DiskFile;
     let file = disk.open(path).map_err(io_failure("open", path))?;
     file.length().map_err(io_failure("length of", path))
 }
