@@ -29,7 +29,7 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, Subcommand)]
 enum Subject {
     /// Sabir and RabbitMQ, by AMQP 0-9-1
-    Amqp(amqp::Options),
+    Amqp(Box<amqp::Options>),
     /// Instructions of single steps, counted by valgrind
     Instructions(instructions::Options),
 }

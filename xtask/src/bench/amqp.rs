@@ -35,8 +35,6 @@ const WORK_FOLDER: &str = ".work/bench";
 const RESULT_FOLDER: &str = "docs/benchmarks";
 /// Part of the slower side's throughput that is offered for latencies.
 const RATE_PART: f64 = 0.5;
-/// The busiest that a machine may have been in the last minute when the benchmark starts.
-const LOAD_AVERAGE_MAX: f64 = 0.5;
 
 /// What to compare and how often.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,6 +54,15 @@ pub(super) struct Options {
     /// How RabbitMQ is configured
     #[arg(long, value_enum, default_value_t = Configuration::Default)]
     rabbitmq: Configuration,
+    /// Messages of a pipeline at the greatest load (S1, S3)
+    #[arg(long, value_name = "MESSAGES")]
+    messages: Option<u64>,
+    /// Messages before them that are not measured
+    #[arg(long, value_name = "MESSAGES")]
+    warm_up: Option<u64>,
+    /// Seconds at a fixed rate, for latencies
+    #[arg(long, value_name = "SECONDS")]
+    rate_seconds: Option<u64>,
     /// Messages of the backlog (S13)
     #[arg(long, value_name = "MESSAGES")]
     backlog: Option<u64>,
@@ -92,6 +99,9 @@ impl Options {
         } else {
             Sizes::full()
         };
+        sizes.messages = self.messages.unwrap_or(sizes.messages);
+        sizes.warm_up = self.warm_up.unwrap_or(sizes.warm_up);
+        sizes.rate_seconds = self.rate_seconds.unwrap_or(sizes.rate_seconds);
         sizes.backlog = self.backlog.unwrap_or(sizes.backlog);
         sizes.queues = self.queues.unwrap_or(sizes.queues);
         sizes.connections = self.connections.unwrap_or(sizes.connections);
@@ -185,11 +195,7 @@ impl Bench {
         let perf_test = PerfTest::fetch(&folder.join("perf-test"), options.load_cores.clone())?;
         let environment = environment(root, &folder, &programs, options)?;
         if !options.accepts_noise() {
-            let load = machine::load_average();
-            ensure!(
-                load <= LOAD_AVERAGE_MAX,
-                "the machine is busy (load {load}): stop what else runs, or pass --accept-noise"
-            );
+            noise::require_quiet()?;
         }
         Ok(Self {
             folder,

@@ -46,15 +46,6 @@ impl Environment {
     }
 }
 
-/// How many processes wanted to run at a time, in the mean of the last minute.
-pub(super) fn load_average() -> f64 {
-    let text = read("/proc/loadavg");
-    text.split_whitespace()
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(0.0)
-}
-
 /// The first line that a command prints, or nothing when it cannot be run.
 pub(super) fn first_line(command: &mut Command) -> String {
     let output = command

@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::usage;
@@ -14,6 +14,8 @@ use super::usage;
 const SYNC_RATIO_MAX: f64 = 2.0;
 /// Runs during which others took more than this part of the machine are not compared.
 const FOREIGN_SHARE_MAX: f64 = 0.1;
+/// How long a machine is watched before the first run.
+const WATCH_BEFORE: Duration = Duration::from_secs(3);
 /// What one probe writes before it syncs.
 const PROBE_BYTES: [u8; 4096] = [0x5a; 4096];
 
@@ -70,6 +72,19 @@ pub(super) fn sync_probe(folder: &Path, time: Duration) -> anyhow::Result<f64> {
     drop(file);
     fs::remove_file(path)?;
     Ok(super::statistics::median(&times).unwrap_or(0.0))
+}
+
+/// Refuses a machine on which others work now.
+pub(super) fn require_quiet() -> anyhow::Result<()> {
+    let watch = Watch::start();
+    std::thread::sleep(WATCH_BEFORE);
+    let share = watch.foreign_share(Duration::ZERO);
+    ensure!(
+        share <= FOREIGN_SHARE_MAX,
+        "others take {:.0} % of the machine: stop what else runs, or pass --accept-noise",
+        share * 100.0
+    );
+    Ok(())
 }
 
 /// Watches what others do from its start to its end.
