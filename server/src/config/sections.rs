@@ -37,19 +37,19 @@ section! {
         /// after the operating system has it, which loses the last moments on a power cut.
         durability: DurabilityClass = DurabilityClass::Fsync;
         /// Size of one journal file. Files are filled with zeros once and used again. `auto` is a
-        /// sixteenth of the memory that the process may use, from 8 MiB to 64 MiB.
+        /// thirty-second part of the memory that the process may use, from 4 MiB to 16 MiB.
         journal_file_bytes: Automatic<ByteSize> = Automatic::DERIVED,
             in Automatic::Exactly(ByteSize::mib(1)) => Automatic::Exactly(ByteSize::gib(1));
         /// Messages that wait in memory to be moved to disk, which happens when their journal file is
-        /// full; beyond it publishers wait. `auto` is four journal files, and fewer than three are
+        /// full; beyond it publishers wait. `auto` is eight journal files, and fewer than three are
         /// refused.
         memtable_bytes_max: Automatic<ByteSize> = Automatic::DERIVED,
             in Automatic::Exactly(ByteSize::mib(4)) => Automatic::Exactly(ByteSize::gib(64));
         /// Publishers are blocked when less than this is free on the disk. The larger of this and
         /// `free_disk_fraction_min` holds.
-        free_disk_bytes_min: ByteSize = ByteSize::gib(2), in ByteSize::mib(16) => ByteSize::gib(4096);
+        free_disk_bytes_min: ByteSize = ByteSize::mib(512), in ByteSize::mib(16) => ByteSize::gib(4096);
         /// Publishers are blocked when less than this part of the disk is free.
-        free_disk_fraction_min: f64 = 0.05, in 0.0 => 0.9;
+        free_disk_fraction_min: f64 = 0.0, in 0.0 => 0.9;
     }
 }
 
