@@ -26,7 +26,15 @@ pub(crate) struct Options {
 }
 
 /// The suites of real clients that hold every change; `--every-suite` runs the others too.
-const GATE: [&str; 3] = ["snippet", "amqplib", "tutorials"];
+const GATE: [&str; 7] = [
+    "snippet",
+    "tutorials",
+    "amqplib",
+    "pika",
+    "celery",
+    "kombu",
+    "lapin",
+];
 
 impl Options {
     fn suites(&self) -> Vec<String> {

@@ -30,6 +30,8 @@ impl Broker {
         request: Request,
         effects: &mut Effects,
     ) {
+        let told = effects.events.len();
+        let deletes = matches!(request, Request::DeleteQueue { .. });
         let outcome = match request {
             Request::Get { queue, settled } => {
                 let answer = self.get(now, session, id, &queue, settled, effects);
@@ -48,7 +50,20 @@ impl Broker {
             Ok((response, after)) => (Ok(response), after),
             Err(refusal) => (Err(refusal), None),
         };
+        // Who deletes a queue that it consumes from hears first that it is deleted.
+        let news = if deletes {
+            effects.events.split_off(told)
+        } else {
+            Vec::new()
+        };
         self.reply(session, id, result, after, effects);
+        for (listener, event) in news {
+            if listener == session {
+                self.tell_behind_answers(session, event, effects);
+            } else {
+                effects.tell(listener, event);
+            }
+        }
     }
 
     fn change(
@@ -73,6 +88,10 @@ impl Broker {
             } => self.declare_queue(now, session, name, generated_prefix, spec),
             Request::FindQueue { name } => {
                 let id = self.usable_queue(session, &name)?;
+                // Looking at a queue counts as using it, as declaring it again does.
+                if let Some(queue) = self.queues.get_mut(&id) {
+                    queue.used_at = now;
+                }
                 Ok((self.describe_queue(id), None))
             }
             Request::DeleteQueue {

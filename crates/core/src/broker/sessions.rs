@@ -210,11 +210,22 @@ impl Broker {
         if after.is_some() {
             state.held_until = self.memory.open.position();
         }
-        if state.held_until <= self.committed {
+        self.tell_behind_answers(session, event, effects);
+    }
+
+    /// Tells a session something that belongs behind the answers that it waits for.
+    pub(super) fn tell_behind_answers(
+        &mut self,
+        session: SessionId,
+        event: Event,
+        effects: &mut Effects,
+    ) {
+        let held_until = self.held_until(session);
+        if held_until <= self.committed {
             effects.tell(session, event);
             return;
         }
-        let waiting = self.memory.open.waiting_at(state.held_until);
+        let waiting = self.memory.open.waiting_at(held_until);
         waiting.events.push((session, event));
     }
 

@@ -1,5 +1,6 @@
 //! What waits for a block, and what must not wait for one that never comes.
 
+use sabir_core::event::Event;
 use sabir_core::id::{ConsumerId, WindowId};
 use sabir_core::queue::QueueSettings;
 use sabir_core::request::{Command, Request};
@@ -148,4 +149,55 @@ fn consumers_that_share_a_window_share_its_limit() {
         node.ack(session, &first[0]);
         assert_eq!(node.deliveries(session).len(), 1, "stream: {stream}");
     }
+}
+
+#[test]
+fn who_deletes_a_queue_that_it_consumes_from_is_answered_before_its_consumer_ends() {
+    for spec in [
+        durable(QueueSettings::default()),
+        transient(QueueSettings::default()),
+    ] {
+        let mut node = Node::new();
+        let session = node.connect();
+        node.declare(session, "q", spec);
+        node.consume(session, 1, "q");
+        let delete = Request::DeleteQueue {
+            name: "q".into(),
+            if_unused: false,
+            if_empty: false,
+        };
+        node.ask(session, delete);
+        node.run();
+        let news = node.events(session);
+        assert!(
+            matches!(
+                news.as_slice(),
+                [
+                    Event::Reply { result: Ok(_), .. },
+                    Event::Cancelled {
+                        consumer: ConsumerId(1)
+                    }
+                ]
+            ),
+            "{news:?}"
+        );
+    }
+}
+
+#[test]
+fn looking_at_a_queue_keeps_it_alive() {
+    let mut node = Node::new();
+    let session = node.connect();
+    let settings = QueueSettings {
+        expires_ms: Some(100),
+        ..QueueSettings::default()
+    };
+    node.declare(session, "q", durable(settings));
+    let look = || Request::FindQueue { name: "q".into() };
+    for _ in 0..3 {
+        node.pass(60);
+        assert!(node.request(session, look()).is_ok());
+    }
+    node.pass(101);
+    assert!(node.request(session, look()).is_err());
 }
