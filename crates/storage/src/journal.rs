@@ -358,10 +358,15 @@ impl<D: Disk> LocalJournal<D> {
     }
 
     fn ensure_admitted(&mut self, admission: Admission, span: u64) -> Result<(), StorageError> {
-        if self.current.reserve && self.spares.has_reserve() {
-            self.current.reserve = false;
+        if !self.current.reserve || admission == Admission::Reserve {
+            return Ok(());
         }
-        if self.current.reserve && admission == Admission::Normal {
+        // Whoever keeps spares ready may himself wait for this block.
+        if !self.spares.has_reserve() {
+            self.spares.replenish()?;
+        }
+        self.current.reserve = !self.spares.has_reserve();
+        if self.current.reserve {
             return Err(StorageError::DiskFull { bytes: span });
         }
         Ok(())

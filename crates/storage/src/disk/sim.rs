@@ -227,6 +227,7 @@ impl DiskFile for SimFile {
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let grows = (start + bytes.len()).saturating_sub(state.image(self.node)?.len()) as u64;
         if let Some(limit) = state.capacity
+            && grows > 0
             && state.used().saturating_add(grows) > limit
         {
             fault = fault.or(Some(Fault::Full));

@@ -301,6 +301,20 @@ fn a_full_disk_refuses_new_data_and_lets_settlements_pass() {
 }
 
 #[test]
+fn new_data_passes_once_there_is_room_again() {
+    let (disk, mut journal) = fresh();
+    while journal.spares().replenish().unwrap() {}
+    disk.limit(Some(3 * OPTIONS.file_bytes));
+    append(&mut journal, &[1; 16000]);
+    journal.append(&[2; 16000], Admission::Reserve).unwrap();
+    let full = journal.append(b"new", Admission::Normal);
+    assert!(matches!(full, Err(StorageError::DiskFull { .. })));
+    disk.limit(None);
+    append(&mut journal, b"new");
+    assert!(journal.spares().has_reserve());
+}
+
+#[test]
 fn a_write_that_finds_no_space_leaves_the_position_free() {
     let (disk, mut journal) = fresh();
     disk.inject(disk.operations(), Fault::Full);
