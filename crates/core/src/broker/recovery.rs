@@ -395,6 +395,7 @@ impl Broker {
         lane.visible = tail;
         lane.offered = tail;
         if kept {
+            lane.log.forget_dues();
             return Ok(());
         }
         for (offset, slot) in lane.log.until(Offset(0), ChunkId::journal(u64::MAX >> 1)) {

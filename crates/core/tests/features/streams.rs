@@ -57,6 +57,20 @@ fn a_time_to_live_does_not_remove_kept_records() {
 }
 
 #[test]
+fn kept_records_on_disk_outlive_their_time_after_a_restart() {
+    let (mut node, session) = filled(QueueSettings::default(), 1);
+    node.publish(session, 2, message("s", "1").ttl(10));
+    node.rotate();
+    node.crash();
+    let session = node.connect();
+    node.publish(session, 1, message("s", "2"));
+    node.rotate();
+    node.pass(100);
+    assert_eq!(node.counts("s"), (3, 0));
+    assert_eq!(read_from(&mut node, Start::First), ["0", "1", "2"]);
+}
+
+#[test]
 fn retention_counts_right_after_a_crash() {
     let settings = QueueSettings {
         bytes_max: Some(1_000),
