@@ -71,6 +71,12 @@ impl Client {
         id
     }
 
+    /// Whether it waits for a record that it wants to get.
+    pub(crate) fn waits(&self) -> bool {
+        let mut asked = self.asked.values();
+        asked.any(|asked| matches!(asked, Asked::Get { .. }))
+    }
+
     /// A consumer with random limits.
     pub(crate) fn consume(
         &mut self,

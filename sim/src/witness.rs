@@ -65,6 +65,8 @@ pub(crate) struct Circumstances {
     pub(crate) kept: bool,
     /// Its queue survives a restart.
     pub(crate) durable: bool,
+    /// It answers a request, which may come some time after the record was taken.
+    pub(crate) got: bool,
     /// The block that is open.
     pub(crate) position: Position,
     pub(crate) reach: Reach,
@@ -154,6 +156,7 @@ impl Witness {
             now,
             kept,
             durable,
+            got,
             reach,
             ..
         } = circumstances;
@@ -172,7 +175,8 @@ impl Witness {
                 "{id:?} was delivered before it was safe"
             );
         }
-        let lively = kept || view.ttl_ms == Some(0) || view.due().is_none_or(|due| due > now);
+        let lively =
+            kept || got || view.ttl_ms == Some(0) || view.due().is_none_or(|due| due > now);
         assert!(lively, "{id:?} was delivered after its time");
         if original && view.delay_ms.is_none() {
             self.check_publisher_order(id, payload);
@@ -207,6 +211,7 @@ impl Witness {
         let Circumstances {
             session,
             kept,
+            got,
             position,
             ..
         } = circumstances;
@@ -222,7 +227,7 @@ impl Witness {
         }
         if kept {
             self.kept.insert(id.log);
-        } else if !delivery.redelivered {
+        } else if !delivery.redelivered && !got {
             let newest = self.newest.entry(id.log).or_insert(id.offset);
             assert!(*newest <= id.offset, "{id:?} comes after {newest:?}");
             *newest = id.offset;

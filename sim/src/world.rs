@@ -5,7 +5,6 @@ mod end;
 mod life;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use fastrand::Rng;
 use sabir_core::admin::{AdminRequest, Listing, Report as List};
@@ -15,7 +14,7 @@ use sabir_core::id::{ConsumerId, RequestId, SessionId, Timestamp};
 use sabir_core::name::Name;
 use sabir_core::refusal::Refusal;
 use sabir_core::request::{Command, Destination, Request};
-use sabir_core::storage::{Journal, Position, StorageError};
+use sabir_core::storage::{Durability, Journal, Position, StorageError};
 use sabir_storage::disk::SimDisk;
 use sabir_storage::index::SimIndex;
 
@@ -23,6 +22,7 @@ use crate::clients::{Asked, Client, Reader};
 use crate::node::{Node, Plan};
 use crate::setting::{self, DEAD, FAN, LATER, Setting, Template};
 use crate::snapshot;
+use crate::trace::Trace;
 use crate::witness::{Reach, Witness};
 
 /// What came of a run.
@@ -51,7 +51,7 @@ pub fn run(setting: &Setting) -> Report {
     }
     world.end();
     Report {
-        trace: world.trace.finish(),
+        trace: world.trace.number(),
         confirms: world.witness.confirms,
         deliveries: world.witness.deliveries,
         redeliveries: world.witness.redeliveries,
@@ -87,8 +87,8 @@ struct World {
     queues: BTreeSet<&'static str>,
     /// Queues that are bound to an exchange.
     bound: BTreeMap<&'static str, BTreeSet<&'static str>>,
-    /// The blocks to which messages with a deduplication id first went.
-    unique: BTreeMap<u64, Position>,
+    /// The blocks to which messages with a deduplication id first went, and how safe they had to be.
+    unique: BTreeMap<u64, (Position, Durability)>,
     /// Messages that were ready when this life began, or left otherwise than the counters say.
     ready_before: BTreeMap<&'static str, u64>,
     purged: BTreeMap<&'static str, u64>,
@@ -98,7 +98,7 @@ struct World {
     next_number: u64,
     is_full: bool,
     restarts: u64,
-    trace: DefaultHasher,
+    trace: Trace,
 }
 
 /// Requests of the simulation itself come from here.
@@ -136,7 +136,7 @@ impl World {
             next_number: 1,
             is_full: false,
             restarts: 0,
-            trace: DefaultHasher::new(),
+            trace: Trace::new(),
         };
         world.node.remember(now, world.node.committed);
         world.furnish();
@@ -168,6 +168,8 @@ impl World {
     /// Hands a command to the core and takes what follows.
     fn apply(&mut self, command: Command) {
         let mut effects = Effects::default();
+        let position = self.node.broker.open_position();
+        self.trace.say("command", (position, &command));
         self.node.apply(self.now, command, &mut effects);
         self.take(effects);
     }
@@ -292,14 +294,12 @@ impl World {
     }
 
     fn note(&mut self, session: SessionId, event: &Event) {
-        session.hash(&mut self.trace);
+        self.trace.say("    event", (session, event));
+        self.trace.note(session);
         match event {
-            Event::Delivery(delivery) => {
-                delivery.id.hash(&mut self.trace);
-                delivery.record.0.hash(&mut self.trace);
-            }
-            Event::Confirmed { first, last, .. } => (first, last).hash(&mut self.trace),
-            Event::Reply { id, .. } => id.hash(&mut self.trace),
+            Event::Delivery(delivery) => self.trace.note((delivery.id, &delivery.record.0)),
+            Event::Confirmed { first, last, .. } => self.trace.note((first, last)),
+            Event::Reply { id, .. } => self.trace.note(id),
             _ => {}
         }
     }
@@ -329,6 +329,7 @@ impl World {
             session,
             kept,
             durable,
+            got: delivery.consumer == ConsumerId(0),
             position,
             reach,
         };
@@ -371,14 +372,18 @@ impl World {
             return;
         };
         match (asked, result) {
-            (Asked::Get { queue, settled }, Ok(Response::Got { delivery, .. })) => {
-                if let Some(delivery) = delivery {
-                    assert_eq!(settled, delivery.settled);
-                    client.receive(&delivery, false);
-                    // What was taken by get does not use the window.
-                    client.taken_bytes -= delivery.cost();
-                    self.witness_delivery(session, &delivery, queue);
-                }
+            (
+                Asked::Get { queue, settled },
+                Ok(Response::Got {
+                    delivery: Some(delivery),
+                    ..
+                }),
+            ) => {
+                assert_eq!(settled, delivery.settled);
+                client.receive(&delivery, false);
+                // What was taken by get does not use the window.
+                client.taken_bytes -= delivery.cost();
+                self.witness_delivery(session, &delivery, queue);
             }
             (Asked::Consume(consumer), Err(_)) => {
                 client.readers.remove(&consumer);

@@ -1,5 +1,7 @@
 //! Many seeds: how many, and from which on, is read from the environment.
 
+use std::panic::catch_unwind;
+
 use sabir_sim::{Report, Setting, run};
 
 /// Seeds of a usual test run.
@@ -18,8 +20,12 @@ fn nothing_breaks_that_must_not() {
     let seeds = first..first + number("SABIR_SIM_SEEDS", SEEDS);
     let verbose = std::env::var_os("SABIR_SIM_VERBOSE").is_some();
     let mut total = Report::default();
+    let mut failed = Vec::new();
     for seed in seeds.clone() {
-        let report = run(&Setting::of(seed));
+        let Ok(report) = catch_unwind(|| run(&Setting::of(seed))) else {
+            failed.push(seed);
+            continue;
+        };
         if verbose {
             println!("seed {seed}: {report:?}");
         }
@@ -29,6 +35,7 @@ fn nothing_breaks_that_must_not() {
         total.restarts += report.restarts;
     }
     println!("seeds {seeds:?}: {total:?}");
+    assert!(failed.is_empty(), "failed: {failed:?}");
 }
 
 #[test]

@@ -23,8 +23,8 @@ struct Draft {
     publish: Publish,
     number: u64,
     promised: Durability,
-    /// The block it is known to be in, if it is a repetition.
-    position: Option<Position>,
+    /// The block it goes to, or went to when this is a repetition.
+    position: Position,
 }
 
 impl World {
@@ -128,10 +128,7 @@ impl World {
             return;
         };
         let session = client.session;
-        let waits = client
-            .asked
-            .values()
-            .any(|asked| matches!(asked, Asked::Get { .. }));
+        let waits = client.waits();
         match self.random.u32(0..100) {
             0..45 if !waits => self.publish(session),
             0..45 => self.settle(session),
@@ -152,12 +149,11 @@ impl World {
         let Some(draft) = self.draft(session, true) else {
             return;
         };
-        let position = self.node.broker.open_position();
         self.witness.published(
             session,
             draft.publish.ticket,
             draft.number,
-            draft.position.unwrap_or(position),
+            draft.position,
             draft.promised,
         );
         self.apply(Command::Publish {
@@ -217,7 +213,9 @@ impl World {
             deaths: Vec::new(),
         };
         let position = self.node.broker.open_position();
-        let known = unique.map(|id| *self.unique.entry(id).or_insert(position));
+        let promised = self.promise(exchange, queue, persistent);
+        let first = (position, promised);
+        let first = unique.map_or(first, |id| *self.unique.entry(id).or_insert(first));
         Some(Draft {
             publish: Publish {
                 producer: ProducerId(1),
@@ -226,8 +224,8 @@ impl World {
                 message,
             },
             number,
-            promised: self.promise(exchange, queue, persistent),
-            position: known,
+            promised: first.1,
+            position: first.0,
         })
     }
 
@@ -259,15 +257,25 @@ impl World {
         else {
             return;
         };
-        self.witness_settled(settlement.outcome, &held);
+        let position = self.position_for(session);
+        self.witness_settled(settlement.outcome, &held, position);
         self.apply(Command::Settle {
             session,
             settlement,
         });
     }
 
-    fn witness_settled(&mut self, outcome: Outcome, held: &[Held]) {
-        let position = self.node.broker.open_position();
+    /// The block to which a command of this session goes. While the session waits for the record
+    /// that it wants to get, that is not known: the command waits too.
+    fn position_for(&mut self, session: SessionId) -> Position {
+        let waits = self.client(session).is_some_and(|client| client.waits());
+        if waits {
+            return Position(u64::MAX);
+        }
+        self.node.broker.open_position()
+    }
+
+    fn witness_settled(&mut self, outcome: Outcome, held: &[Held], position: Position) {
         for held in held {
             match outcome {
                 Outcome::Ack => self.witness.settled(held.id, position),
@@ -365,7 +373,7 @@ impl World {
                 .client(session)
                 .and_then(|client| client.settle(&mut random));
             if let Some((settlement, held)) = settled {
-                self.witness_settled(settlement.outcome, &held);
+                self.witness_settled(settlement.outcome, &held, position);
                 settlements.push(settlement);
             }
         }

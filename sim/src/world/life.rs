@@ -43,6 +43,7 @@ impl World {
             last >= durable,
             "block {durable} was durable, the last that survived is {last}"
         );
+        self.trace.say("restart after", (last, power_fails));
         let expected = self.node.snapshot_at(last);
         self.move_in(node, last, expected);
     }
@@ -111,6 +112,7 @@ impl World {
         self.node = node;
         let now = self.now;
         let queues = durable_queues(&self.node.broker, now);
+        self.trace.say("what came back", &queues);
         if let Some(expected) = expected {
             let found = self.node.snapshot(now);
             let expected = expected.at(&found.queues);
@@ -124,7 +126,7 @@ impl World {
         self.node.remember(now, self.node.committed);
         self.clients.clear();
         self.witness.restarted(last, &queues);
-        self.unique.retain(|_, position| *position <= last);
+        self.unique.retain(|_, (position, _)| *position <= last);
         self.furnish();
     }
 
