@@ -190,6 +190,7 @@ pub(crate) fn journal_options(random: &mut Rng) -> JournalOptions {
         file_bytes,
         first_file_bytes: file_bytes.min(16 << 10),
         spares: 1,
+        spares_kept_max: random.usize(0..3),
         body_bytes_max: 8 << 20,
     }
 }
