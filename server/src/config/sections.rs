@@ -40,9 +40,9 @@ section! {
         /// thirty-second part of the memory that the process may use, from 4 MiB to 16 MiB.
         journal_file_bytes: Automatic<ByteSize> = Automatic::DERIVED,
             in Automatic::Exactly(ByteSize::mib(1)) => Automatic::Exactly(ByteSize::gib(1));
-        /// Messages that wait in memory to be moved to disk, which happens when their journal file is
-        /// full; beyond it publishers wait. `auto` is eight journal files, and fewer than three are
-        /// refused.
+        /// Messages that wait in memory to be moved to disk, which happens when two journal files
+        /// or half of this are full; beyond it and one message of the largest size publishers
+        /// wait. `auto` is eight journal files, and fewer than three are refused.
         memtable_bytes_max: Automatic<ByteSize> = Automatic::DERIVED,
             in Automatic::Exactly(ByteSize::mib(4)) => Automatic::Exactly(ByteSize::gib(64));
         /// Publishers are blocked when less than this is free on the disk. The larger of this and

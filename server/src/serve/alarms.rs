@@ -61,7 +61,11 @@ impl Marks {
             memory_bytes_max: memory.map_or(u64::MAX, |bytes| {
                 part(bytes, config.limits.memory_fraction_max)
             }),
-            record_bytes_max: sizes.memtable.bytes(),
+            // A message may be larger than a journal file, and stays in memory while it is in the newest.
+            record_bytes_max: sizes
+                .memtable
+                .bytes()
+                .saturating_add(config.limits.message_bytes_max.bytes()),
             free_bytes_min: config.storage.free_disk_bytes_min.bytes(),
             free_fraction_min: config.storage.free_disk_fraction_min,
         }

@@ -54,6 +54,7 @@ impl Node {
         let (shard, threads) = shard::start(ShardOptions {
             directory,
             journal: journal_options(sizes),
+            memtable_bytes: sizes.memtable.bytes(),
             core: core_config(config, sizes),
             authorizer: Arc::<sabir_security::UserStore>::clone(&store),
             formats,

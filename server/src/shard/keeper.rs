@@ -61,6 +61,8 @@ pub(super) struct Files {
     pub(super) spares: Arc<Spares<RealDisk>>,
     /// The first journal file that a restart needs.
     pub(super) first_needed: FileNumber,
+    /// With more bytes of records in memory than this, full files are emptied at once.
+    pub(super) heavy_bytes: u64,
 }
 
 /// How often the keeper looks whether volatile records have to move.
@@ -79,19 +81,41 @@ pub(super) fn serve(
     jobs: &mpsc::Receiver<Job>,
 ) -> Result<(), StorageError> {
     let mut idle = Idle::default();
+    let mut resting = None;
     find_room(shard, &files)?;
     loop {
         match jobs.recv_timeout(VOLATILE_PERIOD) {
             Ok(Job::Settle(file)) => {
-                settle_file(shard, &mut files, file)?;
-                rewrite_sparsest(shard, &files)?;
+                if let Some(rested) = resting.replace(file) {
+                    settle_file(shard, &mut files, rested)?;
+                    rewrite_sparsest(shard, &files)?;
+                }
+                settle_if_heavy(shard, &mut files, &mut resting)?;
                 idle = Idle::default();
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => idle.pass(shard, &files)?,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                settle_if_heavy(shard, &mut files, &mut resting)?;
+                idle.pass(shard, &files)?;
+            }
             Ok(Job::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
                 return checkpoint(shard, &files);
             }
         }
+    }
+}
+
+/// A full file rests until the next one is full, because most of what is in it will have been
+/// settled by then; not while records take much memory.
+fn settle_if_heavy(
+    shard: &Shard,
+    files: &mut Files,
+    resting: &mut Option<FileNumber>,
+) -> Result<(), StorageError> {
+    let heavy_bytes = files.heavy_bytes;
+    let is_heavy = || shard.with(|broker| broker.memory_bytes().0 > heavy_bytes);
+    match resting.take_if(|_| is_heavy()) {
+        Some(file) => settle_file(shard, files, file),
+        None => Ok(()),
     }
 }
 

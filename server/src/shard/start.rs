@@ -36,6 +36,8 @@ pub(crate) struct ShardOptions {
     pub(crate) directory: PathBuf,
     /// Sizes of the journal.
     pub(crate) journal: JournalOptions,
+    /// Bytes of records that may wait in memory.
+    pub(crate) memtable_bytes: u64,
     /// What the core is told.
     pub(crate) core: Config,
     /// Decides who may do what.
@@ -125,6 +127,7 @@ pub(crate) fn start(options: ShardOptions) -> Result<(Arc<Shard>, Threads), Star
         index: Arc::clone(&index),
         spares: parts.journal.spares(),
         first_needed: restarted.mark.first_file,
+        heavy_bytes: options.memtable_bytes / 2,
     };
     let settle_at_once = restarted.mark.first_file.0..parts.journal.current_file().0;
     let (jobs, job_queue) = mpsc::channel();
