@@ -11,6 +11,7 @@
 )]
 
 mod build;
+mod damage;
 mod dead_letters;
 mod deduplication;
 mod disk;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use sabir_core::authorize::{Authorizer, Operation, Resource};
-use sabir_core::broker::{Broker, Config, Effects, Fetch, Recovery, SettleStep, Urgency};
+use sabir_core::broker::{
+    Broker, Config, Effects, Fetch, Recovery, RecoveryError, SettleStep, Urgency,
+};
 use sabir_core::event::{Delivery, Event, Response};
 use sabir_core::id::{ConsumerId, ProducerId, RequestId, SessionId, Timestamp};
 use sabir_core::journal::SealedBlock;
@@ -30,6 +32,15 @@ impl Authorizer for Everyone {
     fn generation(&self) -> u64 {
         1
     }
+}
+
+/// Something that is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// The body of a block.
+    Block(usize),
+    /// The value of an entry of the index.
+    Value(usize),
 }
 
 pub(crate) type Reply = Result<Response, Refusal>;
@@ -298,6 +309,45 @@ impl Node {
     /// The process dies; what the journal has not written is lost.
     pub(crate) fn crash(&mut self) {
         self.restart(false);
+    }
+
+    /// How many blocks the journal has, and how many entries the index.
+    pub(crate) fn stored(&self) -> (usize, usize) {
+        (self.blocks.len(), self.index.len())
+    }
+
+    /// What a new process makes of the stored bytes after `damage` has seen each of them. It takes
+    /// up its work if it accepts them.
+    pub(crate) fn start_damaged(
+        &self,
+        mut damage: impl FnMut(Stored, &[u8]) -> Vec<u8>,
+    ) -> Result<(), RecoveryError> {
+        let mut broker = empty_broker(&self.config);
+        let mut recovery = Recovery::default();
+        for (place, ((keyspace, key), value)) in self.index.iter().enumerate() {
+            recovery.add(*keyspace, key, &damage(Stored::Value(place), value))?;
+        }
+        broker.restore(self.now, recovery)?;
+        let mut last = self.mark.states;
+        for (place, (file, block)) in self.blocks.iter().enumerate() {
+            last = last.max(block.position);
+            let block = Block {
+                position: block.position,
+                file: *file,
+                epoch: Epoch(1),
+                kind: BlockKind::Entries,
+                body: damage(Stored::Block(place), &block.body).into(),
+            };
+            broker.replay(self.now, &block, self.mark.states)?;
+        }
+        broker.recovered(self.now, last.next(), false)?;
+        let mut effects = Effects::default();
+        for now in [self.now, self.now.after(3_600_000)] {
+            broker.tick(now, &mut effects);
+            broker.finish(now, &mut effects);
+        }
+        drop(broker.checkpoint());
+        Ok(())
     }
 
     /// An orderly stop and a new start.
