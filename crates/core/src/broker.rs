@@ -350,6 +350,14 @@ impl Broker {
         (open.body.len() + closed.sum::<usize>()) as u64
     }
 
+    /// How many publishes wait for a block that is not handed out yet.
+    #[must_use]
+    pub fn waiting_publishes(&self) -> u64 {
+        let open = &self.memory.open;
+        let closed = open.closed.iter().map(|block| block.publishes);
+        open.waiting.publishes + closed.sum::<u64>()
+    }
+
     /// Bytes of records in memory: of journal blocks and of what is not journaled.
     #[must_use]
     pub fn memory_bytes(&self) -> (u64, u64) {

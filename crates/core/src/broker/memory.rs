@@ -95,8 +95,9 @@ impl Memory {
 
     /// Closes the open block; its records can be read as slices from now on.
     pub(crate) fn close(&mut self) {
-        if let Some((position, body)) = self.open.close() {
-            self.chunks.seal(ChunkId::journal(position.0), body);
+        let Self { open, chunks, .. } = self;
+        if let Some((position, body)) = open.close(|| chunks.reclaim()) {
+            chunks.seal(ChunkId::journal(position.0), body);
         }
     }
 }

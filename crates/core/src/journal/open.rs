@@ -20,6 +20,8 @@ pub struct SealedBlock {
     pub durability: Durability,
     /// Whether it may use the disk's reserve.
     pub admission: Admission,
+    /// How many publishes wait for it to be confirmed.
+    pub publishes: u64,
 }
 
 /// Consecutive confirms of one producer.
@@ -36,6 +38,8 @@ pub(crate) struct Confirms {
 pub(crate) struct Waiting {
     pub(crate) position: Position,
     pub(crate) confirms: Vec<Confirms>,
+    /// How many publishes `confirms` are about.
+    pub(crate) publishes: u64,
     pub(crate) events: Vec<(SessionId, Event)>,
     /// Consumers whose start is answered among `events`.
     pub(crate) announced: Vec<(SessionId, ConsumerId)>,
@@ -46,6 +50,7 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Adds a confirm, joined with the one before it if they follow each other.
     pub(crate) fn confirm(&mut self, confirms: Confirms) {
+        self.publishes += confirms.last - confirms.first + 1;
         if let Some(known) = self.confirms.last_mut()
             && known.session == confirms.session
             && known.producer == confirms.producer
@@ -133,13 +138,17 @@ impl OpenBlock {
         entry::write_catalog(&mut self.body, key, value);
     }
 
-    /// Closes the block, if there is anything in it, and opens the next. Returns where it is and
-    /// what it holds; it is handed out by [`OpenBlock::hand_out`].
-    pub(crate) fn close(&mut self) -> Option<(Position, Bytes)> {
+    /// Closes the block, if there is anything in it, and opens the next, in `memory` if there is
+    /// some. Returns where it is and what it holds; it is handed out by [`OpenBlock::hand_out`].
+    pub(crate) fn close(
+        &mut self,
+        memory: impl FnOnce() -> Option<Vec<u8>>,
+    ) -> Option<(Position, Bytes)> {
         if self.body.is_empty() {
             return None;
         }
         let position = self.waiting.position;
+        let publishes = self.waiting.publishes;
         let next = Waiting {
             position: position.next(),
             ..Waiting::default()
@@ -148,13 +157,15 @@ impl OpenBlock {
             .push_back(std::mem::replace(&mut self.waiting, next));
         self.since = None;
         let capacity = self.body.len().min(BODY_KEPT_BYTES);
-        let body = std::mem::replace(&mut self.body, Vec::with_capacity(capacity));
+        let next = memory().unwrap_or_else(|| Vec::with_capacity(capacity));
+        let body = std::mem::replace(&mut self.body, next);
         let body = Bytes::from(body);
         self.closed.push_back(SealedBlock {
             position,
             body: body.clone(),
             durability: std::mem::replace(&mut self.durability, Durability::Memory),
             admission: std::mem::replace(&mut self.admission, Admission::Reserve),
+            publishes,
         });
         Some((position, body))
     }

@@ -2,7 +2,7 @@
 //! buffer a batch. A chunk goes when the last record in it is no longer wanted.
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// Names a chunk. Chunks of one family are numbered in the order in which they were filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,16 +98,17 @@ impl Family {
         }
     }
 
-    fn release(&mut self, number: u64) {
-        let Some(chunk) = self.get_mut(number) else {
-            return;
-        };
+    /// One record less is wanted. The chunk's bytes, if it was the last.
+    fn release(&mut self, number: u64) -> Option<Bytes> {
+        let chunk = self.get_mut(number)?;
         chunk.live = chunk.live.saturating_sub(1);
-        if chunk.live == 0 {
-            let freed = std::mem::take(&mut chunk.bytes).len() as u64;
-            self.bytes -= freed;
-            self.older.remove(&number);
+        if chunk.live > 0 {
+            return None;
         }
+        let freed = std::mem::take(&mut chunk.bytes);
+        self.bytes -= freed.len() as u64;
+        self.older.remove(&number);
+        Some(freed)
     }
 
     fn len(&self) -> usize {
@@ -120,7 +121,14 @@ impl Family {
 pub(crate) struct Chunks {
     journal: Family,
     volatile: Family,
+    /// Journal blocks that nobody wants any more, whose memory may serve again.
+    spent: Vec<Bytes>,
 }
+
+/// How many blocks' memory is kept, and how large they are: smaller ones cost little to allocate,
+/// larger ones are rare.
+const SPENT_MAX: usize = 4;
+const SPENT_BYTES: RangeInclusive<usize> = (32 << 10)..=(1 << 20);
 
 impl Chunks {
     fn family(&mut self, chunk: ChunkId) -> &mut Family {
@@ -138,7 +146,22 @@ impl Chunks {
 
     /// One record of `chunk` is no longer wanted.
     pub(crate) fn release(&mut self, chunk: ChunkId) {
-        self.family(chunk).release(chunk.number());
+        let freed = self.family(chunk).release(chunk.number());
+        if let Some(bytes) = freed
+            && !chunk.is_volatile()
+            && SPENT_BYTES.contains(&bytes.len())
+            && self.spent.len() < SPENT_MAX
+        {
+            self.spent.push(bytes);
+        }
+    }
+
+    /// Memory of a block that nobody reads any more, emptied.
+    pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
+        let index = self.spent.iter().position(Bytes::is_unique)?;
+        let mut memory = Vec::from(self.spent.swap_remove(index).try_into_mut().ok()?);
+        memory.clear();
+        Some(memory)
     }
 
     /// The chunk is complete; its bytes are dropped at once when nothing in it is wanted.
@@ -212,6 +235,27 @@ mod tests {
         assert_eq!((chunks.len(), chunks.volatile_bytes()), (1, 3));
         chunks.release(ChunkId::volatile(1));
         assert_eq!((chunks.len(), chunks.volatile_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn the_memory_of_a_block_serves_again_once_nobody_reads_it() {
+        let mut chunks = Chunks::default();
+        let chunk = ChunkId::journal(1);
+        let block = vec![7; *SPENT_BYTES.start()];
+        let place = block.as_ptr();
+        chunks.retain(chunk);
+        chunks.seal(chunk, Bytes::from(block));
+        let record = chunks.read(Slot {
+            chunk,
+            start: 0,
+            length: 10,
+        });
+        chunks.release(chunk);
+        assert_eq!(chunks.reclaim(), None);
+        drop(record);
+        let memory = chunks.reclaim().unwrap();
+        assert!(memory.is_empty() && memory.as_ptr() == place);
+        assert_eq!(chunks.reclaim(), None);
     }
 
     #[test]
