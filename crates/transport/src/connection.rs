@@ -160,6 +160,7 @@ impl Connection {
         moved |= self.poll_input(context, now)?;
         moved |= self.check_deadlines(now)?;
         self.submit();
+        self.release_input();
         moved |= self.output.poll_write(context, &mut self.stream)?;
         self.report_written();
         if self.output.closing.is_some() {
@@ -273,10 +274,14 @@ impl Connection {
                 }
             }
         }
+        Ok(moved)
+    }
+
+    /// Gives the input's buffer back once the commands that point into it are carried out.
+    fn release_input(&mut self) {
         if matches!(self.seat, Seat::Here(_)) {
             self.input.release();
         }
-        Ok(moved)
     }
 
     /// Whether input is read.

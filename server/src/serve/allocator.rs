@@ -4,6 +4,11 @@
 #[cfg(target_env = "gnu")]
 const MAPPED_BYTES_MIN: libc::c_int = 128 * 1024;
 
+/// Free memory that each thread's heap keeps at its end. Less would be given back and faulted in again
+/// with every batch of messages.
+#[cfg(target_env = "gnu")]
+const KEPT_BYTES: libc::c_int = 1024 * 1024;
+
 /// Has large blocks given back to the system when they are freed.
 ///
 /// glibc begins like that, but raises the threshold to the size of the largest block it has seen
@@ -18,8 +23,11 @@ pub(super) fn give_back_large_blocks() {
     {
         // SAFETY: mallopt takes two integers, touches no memory of ours and may be called at any
         // time from any thread.
-        let set = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN) };
-        if set == 0 {
+        let set = unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN) != 0
+                && libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES) != 0
+        };
+        if !set {
             tracing::warn!("the allocator does not take its threshold: memory may stay in use");
         }
     }
