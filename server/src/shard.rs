@@ -4,6 +4,7 @@
 //! too; a thread of its own does so when time passes. Nothing blocks while the core runs: the
 //! journal, reads and checkpoints have their own threads.
 
+mod gather;
 mod journal;
 mod keeper;
 mod reader;
@@ -40,8 +41,6 @@ enum Work {
     Committed {
         position: Position,
         file: FileNumber,
-        /// The journal waits for the next block.
-        idle: bool,
     },
     Fetched(Box<Fetch>, Option<Vec<StoredRecord>>),
     Blocked(Option<Name>),
@@ -188,24 +187,21 @@ impl Shard {
         }
     }
 
-    /// The journal has written a block and gets the next, if the core is free and has one.
-    fn written(&self, position: Position, file: FileNumber) -> Option<SealedBlock> {
-        let next = match self.state.try_lock() {
-            Ok(mut state) => state.next_block(self.clock.now()),
-            Err(_) => None,
-        };
-        let idle = next.is_none();
-        lock(&self.inbox).push(Work::Committed {
-            position,
-            file,
-            idle,
-        });
-        if idle {
-            self.run();
-        } else {
-            self.runner.poke(Poke::Run);
-        }
-        next
+    /// The journal has written a block. It gets no other before [`Shard::journal_is_idle`].
+    fn written(&self, position: Position, file: FileNumber) {
+        self.push(Work::Committed { position, file });
+    }
+
+    /// How many publishes wait for the next block.
+    fn waiting_publishes(&self) -> u64 {
+        lock(&self.state).broker.waiting_publishes()
+    }
+
+    /// The journal can write the next block.
+    fn journal_is_idle(&self) {
+        let mut state = lock(&self.state);
+        state.journal_idle = true;
+        self.feed_journal(&mut state);
     }
 
     /// Runs the core when time passes or others could not, until it is told to stop.
@@ -252,12 +248,7 @@ impl State {
                 }
                 self.outboxes.insert(session, outbox);
             }
-            Work::Committed {
-                position,
-                file,
-                idle,
-            } => {
-                self.journal_idle |= idle;
+            Work::Committed { position, file } => {
                 self.broker.committed(position, file, effects);
             }
             Work::Fetched(fetch, records) => {
@@ -346,10 +337,14 @@ impl Runner {
     }
 }
 
+/// A session that has sent many commands is given room for as many again, up to this number.
+const COMMANDS_ROOM_MAX: usize = 128;
+
 impl Door for Shard {
     fn submit(&self, commands: &mut Vec<Command>) {
         if !commands.is_empty() {
-            let commands = mem::take(commands);
+            let room = Vec::with_capacity(commands.len().min(COMMANDS_ROOM_MAX));
+            let commands = mem::replace(commands, room);
             self.push(Work::Commands(commands));
         }
     }

@@ -1,6 +1,6 @@
 //! The thread that writes blocks.
 
-use super::{Shard, keeper::Job, lock};
+use super::{Shard, gather::Gathering, keeper::Job, lock};
 use sabir_core::{
     journal::SealedBlock,
     storage::{Admission, Appended, Durability, FileNumber, Journal, Position, StorageError},
@@ -108,13 +108,14 @@ pub(super) fn write_blocks(
     sealed: &mpsc::Sender<Job>,
 ) -> Result<LocalJournal<RealDisk>, StorageError> {
     shard.journal.durable(journal.durable());
+    let mut gathering = Gathering::default();
     loop {
         let given = shard.journal.take();
         if let Some(first_needed) = given.first_needed {
             journal.trim(first_needed)?;
         }
-        let mut next = given.block;
-        while let Some(block) = next {
+        let stop = given.stop && given.block.is_none();
+        if let Some(block) = given.block {
             let appended = write(shard, &mut journal, &block)?;
             if block.durability == Durability::Fsync {
                 journal.sync()?;
@@ -126,13 +127,15 @@ pub(super) fn write_blocks(
             if let Some(first_needed) = shard.journal.take_first_needed() {
                 journal.trim(first_needed)?;
             }
-            next = shard.written(appended.position, appended.file);
+            shard.written(appended.position, appended.file);
+            gathering.wait(shard, block.publishes);
+            shard.journal_is_idle();
         }
         if given.sync || given.stop {
             journal.sync()?;
             shard.journal.durable(journal.durable());
         }
-        if given.stop {
+        if stop {
             return Ok(journal);
         }
     }
