@@ -1,33 +1,19 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -E -S
 """Stands where the client's tests expect `rabbitmqctl`.
 
-Against Sabir it translates the commands that the tests use into Sabir's own command line. Against a RabbitMQ it uses
-the management API at CONFORMANCE_MANAGEMENT where that answers faster, and CONFORMANCE_RABBITMQCTL for the rest.
-A command that has no translation fails and says so.
+Against Sabir it translates the commands that the tests use into Sabir's own command line; `reference.py` is for a
+RabbitMQ. A command that has no translation fails and says so. It is started hundreds of times, so it imports little.
 """
 
-import base64
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
+
+from arguments import option
 
 UNKNOWN_COMMAND = 64
-
-
-def option(arguments, name, default):
-    """Takes `name value` out of the arguments."""
-    if name not in arguments:
-        return default
-    index = arguments.index(name)
-    value = arguments[index + 1]
-    del arguments[index : index + 2]
-    return value
 
 
 class Sabir:
@@ -92,69 +78,26 @@ class Sabir:
         self.run("policy", "delete", arguments[0])
 
 
-class RabbitMq:
-    """The management API for what the tests do often, `rabbitmqctl` for everything else."""
-
-    def call(self, method, *path, body=None):
-        url = "/".join([os.environ["CONFORMANCE_MANAGEMENT"], "api", *(urllib.parse.quote(part, safe="") for part in path)])
-        credentials = base64.b64encode(b"guest:guest").decode()
-        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=10)
-
-    def ctl(self, *arguments):
-        return subprocess.run([*os.environ["CONFORMANCE_RABBITMQCTL"].split(), *arguments], check=True)
-
-    def list_connections(self, arguments):
-        self.ctl("list_connections", "--no-table-headers", *arguments)
-
-    def add_user(self, arguments):
-        self.call("PUT", "users", arguments[0], body={"password": arguments[1], "tags": ""})
-
-    def delete_user(self, arguments):
-        self.call("DELETE", "users", arguments[0])
-
-    def add_vhost(self, arguments):
-        self.call("PUT", "vhosts", arguments[0], body={})
-
-    def delete_vhost(self, arguments):
-        self.call("DELETE", "vhosts", arguments[0])
-
-    def set_permissions(self, arguments):
-        vhost = option(arguments, "-p", "/")
-        user, configure, write, read = arguments
-        self.call("PUT", "permissions", vhost, user, body={"configure": configure, "write": write, "read": read})
-
-    def clear_permissions(self, arguments):
-        self.call("DELETE", "permissions", option(arguments, "-p", "/"), arguments[0])
-
-    def set_policy(self, arguments):
-        priority = int(option(arguments, "--priority", "0"))
-        kind = option(arguments, "--apply-to", "all")
-        name, pattern, definition = arguments
-        body = {"pattern": pattern, "definition": json.loads(definition), "priority": priority, "apply-to": kind}
-        self.call("PUT", "policies", "/", name, body=body)
-
-    def clear_policy(self, arguments):
-        self.call("DELETE", "policies", "/", arguments[0])
-
-
 def main(arguments):
-    target = RabbitMq() if "CONFORMANCE_RABBITMQCTL" in os.environ else Sabir()
+    target = Sabir()
+    if "CONFORMANCE_RABBITMQCTL" in os.environ:
+        from reference import RabbitMq
+
+        target = RabbitMq()
     if arguments[:1] == ["-n"]:
         arguments = arguments[2:]
     name, *rest = arguments or ["help"]
     command = getattr(target, name, None)
-    if command is None and isinstance(target, RabbitMq):
+    if command is None and not isinstance(target, Sabir):
         return subprocess.run([*os.environ["CONFORMANCE_RABBITMQCTL"].split(), *arguments]).returncode
     if command is None:
         commands = [name for name in dir(target) if "_" in name.strip("_")]
-        print(f"no translation of {shlex.join(arguments)}; there is {', '.join(commands)}", file=sys.stderr)
+        print(f"no translation of {' '.join(arguments)}; there is {', '.join(commands)}", file=sys.stderr)
         return UNKNOWN_COMMAND
     try:
         command(rest)
-    except (subprocess.CalledProcessError, urllib.error.HTTPError) as error:
-        print(f"{shlex.join(arguments)}: {error}", file=sys.stderr)
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(f"{' '.join(arguments)}: {error}", file=sys.stderr)
         return 1
     return 0
 

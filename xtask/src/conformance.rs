@@ -10,6 +10,7 @@ mod documentation;
 mod manifest;
 mod relay;
 mod report;
+mod retry;
 mod skips;
 mod source;
 mod suite;

@@ -159,7 +159,7 @@ pub struct Broker {
     routes: RouteCache,
     targets: Targets,
     /// Queues that may have something to deliver.
-    dirty: Vec<QueueId>,
+    dirty: VecDeque<QueueId>,
     /// Logs whose newest records are not journaled and become visible with the batch.
     fresh: Vec<LogId>,
     timers: Timers,
@@ -220,7 +220,7 @@ impl Broker {
             committed: Position(0),
             routes: RouteCache::default(),
             targets: Targets::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
             fresh: Vec::new(),
             timers: Timers::default(),
             definitions: BTreeMap::new(),
@@ -475,9 +475,9 @@ impl Broker {
 const BLOCK_BYTES: usize = 4 << 20;
 
 /// Puts a queue in the line for dispatch.
-pub(crate) fn mark_dirty(dirty: &mut Vec<QueueId>, queue: &mut Queue) {
+pub(crate) fn mark_dirty(dirty: &mut VecDeque<QueueId>, queue: &mut Queue) {
     if !queue.dirty {
         queue.dirty = true;
-        dirty.push(queue.id);
+        dirty.push_back(queue.id);
     }
 }

@@ -6,6 +6,7 @@ pub mod settings;
 
 use crate::{
     id::{Offset, SessionId, Timestamp},
+    log::chunk::Slot,
     message::DeathReason,
     name::Name,
     routing::QueueId,
@@ -135,6 +136,15 @@ impl Queue {
         self.spec.kind == QueueKind::Stream
     }
 
+    /// What a record counts towards the queue's size: its body, or all of it where the size is that of a file.
+    pub(crate) fn weight(&self, slot: Slot, body_bytes: u64) -> u64 {
+        if self.keeps_records() {
+            u64::from(slot.length)
+        } else {
+            body_bytes
+        }
+    }
+
     /// Whether one more message of `bytes` is more than it may hold.
     pub(crate) fn is_full_for(&self, bytes: u64) -> bool {
         let settings = &self.settings;
@@ -151,6 +161,14 @@ impl Queue {
             || settings
                 .bytes_max
                 .is_some_and(|max| self.ready_bytes() > max && self.ready() > 0)
+    }
+
+    /// How many failed attempts its consumers are told of: none where they are not limited.
+    pub(crate) fn told_attempts(&self, ready: Ready) -> u32 {
+        match self.settings.delivery_limit {
+            Some(_) => ready.attempts,
+            None => 0,
+        }
     }
 
     /// Forgets the deduplication ids whose time is over.

@@ -2,6 +2,7 @@
 
 pub mod consumer;
 pub mod exchange;
+pub mod filter;
 pub mod message;
 pub mod place;
 pub mod queue;

@@ -241,7 +241,7 @@ pub enum Violation {
         actual: String,
     },
     /// A CC or BCC header that is no list of texts.
-    #[error("invalid message: {{unacceptable_type_in_header,{kind},<<\"{header}\">>}}")]
+    #[error("invalid message: {{unacceptable_type_in_header,\"{header}\",{kind}}}")]
     RouteHeader {
         /// The header.
         header: &'static str,
@@ -271,7 +271,7 @@ pub enum Violation {
         reason: String,
     },
     /// A queue without a name, of a type that needs one.
-    #[error("Cannot declare a server-named queue for type {0}")]
+    #[error("Cannot declare a server-named queue for type rabbit_{0}_queue")]
     ServerNamed(&'static str),
     /// A frame that is well formed and has no place in this state.
     #[error("type {kind}, channel {channel}")]

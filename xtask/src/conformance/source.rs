@@ -69,7 +69,7 @@ fn download_debian(
     let lists = cache.join("apt");
     fs::create_dir_all(lists.join("lists/partial"))?;
     fs::create_dir_all(lists.join("cache/archives/partial"))?;
-    let mirror = debian_mirror()?;
+    let mirror = debian_mirror(log)?;
     let sources = lists.join("sources.list");
     fs::write(
         &sources,
@@ -100,9 +100,18 @@ fn download_debian(
     }
 }
 
-fn debian_mirror() -> anyhow::Result<String> {
+/// The mirror that this machine uses. One that has never fetched a list fetches it first.
+fn debian_mirror(log: &Path) -> anyhow::Result<String> {
+    if let Some(mirror) = known_mirror()? {
+        return Ok(mirror);
+    }
+    complete(Command::new("apt-get").arg("update"), log, DOWNLOAD_LIMIT)?;
+    known_mirror()?.context("apt-cache policy names no Debian mirror")
+}
+
+fn known_mirror() -> anyhow::Result<Option<String>> {
     let output = Command::new("apt-cache").arg("policy").output()?;
-    String::from_utf8_lossy(&output.stdout)
+    let mirror = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace().skip(1);
@@ -110,8 +119,8 @@ fn debian_mirror() -> anyhow::Result<String> {
             let plain = part.ends_with("/main") && !part.contains('-');
             (address.starts_with("http") && plain).then(|| address.to_owned())
         })
-        .next()
-        .context("apt-cache policy names no Debian mirror; run apt-get update first")
+        .next();
+    Ok(mirror)
 }
 
 fn download_pypi(package: &str, version: &str, cache: &Path, log: &Path) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ use super::Totals;
 use super::broker::{Running, Target};
 use super::manifest::{Broker, Exclude, Manifest};
 use super::process::{Group, complete};
+use super::retry::{BUILD_ATTEMPTS, DOWNLOAD_ATTEMPTS, retried};
 use super::skips::Skips;
 use super::verdict::{Verdict, judge};
 use super::{report, source, toolchain};
@@ -35,17 +36,21 @@ pub(super) fn prepare(conformance: &Path, manifest: &Manifest) -> anyhow::Result
         cache,
     };
     fs::create_dir_all(&workspace.cache)?;
-    unpack_once(manifest, &workspace)?;
+    retried(DOWNLOAD_ATTEMPTS, || unpack_once(manifest, &workspace))?;
     source::copy_tree(&manifest.folder, &workspace.work)?;
-    toolchain::install(&manifest.toolchain, &workspace.cache, &workspace.work)?;
+    retried(DOWNLOAD_ATTEMPTS, || {
+        toolchain::install(&manifest.toolchain, &workspace.cache, &workspace.work)
+    })?;
     let words = workspace.words();
     for (index, line) in manifest.prepare.iter().enumerate() {
         let log = workspace.cache.join(format!("prepare-{index}.log"));
-        complete(
-            &mut command(line, &words, &workspace.work)?,
-            &log,
-            PREPARE_LIMIT,
-        )?;
+        retried(BUILD_ATTEMPTS, || {
+            complete(
+                &mut command(line, &words, &workspace.work)?,
+                &log,
+                PREPARE_LIMIT,
+            )
+        })?;
     }
     Ok(workspace)
 }

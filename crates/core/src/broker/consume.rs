@@ -83,14 +83,9 @@ impl Broker {
                 queue: queue.name.clone(),
             });
         }
-        if queue.keeps_records() && (consume.settled || consume.exclusive) {
-            let what = if consume.settled {
-                "consumption without acknowledgement"
-            } else {
-                "exclusive consumption"
-            };
+        if queue.keeps_records() && consume.settled {
             return Err(Refusal::NotSupported {
-                what,
+                what: "consumption without acknowledgement",
                 kind: Kind::Queue,
                 name: queue.name.clone(),
             });
@@ -280,7 +275,7 @@ impl Broker {
                 }),
                 settled,
                 redelivered: ready.redelivered,
-                attempts: ready.attempts,
+                attempts: queue.told_attempts(ready),
                 record,
             });
             if settled {

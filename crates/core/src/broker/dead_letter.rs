@@ -195,9 +195,8 @@ impl Broker {
             message.extra_keys.clear();
         }
         message.exchange = exchange.clone();
-        if death.reason == DeathReason::Expired {
-            message.ttl_ms = None;
-        }
+        // A message that has died once has no time of its own any more, or it could die of it in every queue.
+        message.ttl_ms = None;
         let route = self.resolve(origin.namespace, &message, true);
         if let Some(delaying) = route.delayed_by.first() {
             message.exchange = delaying.clone();
@@ -257,6 +256,6 @@ fn obituary(
             .chain(message.extra_keys.iter().map(AsRef::as_ref))
             .map(text)
             .collect(),
-        original_ttl_ms: message.ttl_ms.filter(|_| reason == DeathReason::Expired),
+        original_ttl_ms: message.ttl_ms,
     }
 }

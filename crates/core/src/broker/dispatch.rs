@@ -20,7 +20,7 @@ enum Step {
 impl Broker {
     /// Delivers what can be delivered from every queue in the line.
     pub(super) fn dispatch(&mut self, now: Timestamp, effects: &mut Effects) {
-        while let Some(id) = self.dirty.pop() {
+        while let Some(id) = self.dirty.pop_front() {
             let Some(mut queue) = self.queues.remove(&id) else {
                 continue;
             };
@@ -182,7 +182,7 @@ impl Broker {
             }),
             settled,
             redelivered: ready.redelivered,
-            attempts: ready.attempts,
+            attempts: queue.told_attempts(ready),
             record,
         };
         if let Some(state) = self.sessions.get_mut(&session) {
@@ -206,10 +206,11 @@ impl Broker {
         record: &Record,
         holder: Option<u32>,
     ) -> Option<crate::id::LogId> {
-        let bytes = record.0.len();
         let lane = queue.lanes.get_mut(index)?;
         let log = lane.log.id();
-        let due = record.view().ok().and_then(|view| view.due());
+        let view = record.view().ok();
+        let bytes = view.as_ref().map_or(0, |view| view.body.len() as u64);
+        let due = view.and_then(|view| view.due());
         if let Some(due) = due {
             lane.dues.forget(due, offset);
         }
@@ -227,7 +228,7 @@ impl Broker {
             queue.leased_bytes += u64::from(lease_bytes);
         } else {
             lane.ledger.consume(offset);
-            lane.forget(offset, bytes as u64, &mut self.memory);
+            lane.forget(offset, bytes, &mut self.memory);
             queue.counters.acknowledged += 1;
         }
         // A restart has to know that the record was delivered, settled or not.
@@ -279,7 +280,7 @@ impl Broker {
         if let Some(due) = record.view().ok().and_then(|view| view.due()) {
             lane.dues.forget(due, offset);
         }
-        lane.remove(offset, record.0.len() as u64, &mut self.memory);
+        lane.remove(offset, record.body_bytes(), &mut self.memory);
         self.changed(log, queue);
         deaths.push(Death { record, reason });
     }

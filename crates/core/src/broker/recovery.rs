@@ -225,14 +225,15 @@ impl Broker {
                 start: u32::try_from(record_start).map_err(|_| Malformed)?,
                 length: u32::try_from(record.len()).map_err(|_| Malformed)?,
             };
+            let body_bytes = RecordView::parse(record)?.body.len() as u64;
             for (log, offset) in targets {
                 if known {
                     self.restore_record(log, offset, slot);
                 } else {
-                    self.redo_append(log, offset, slot)?;
+                    self.redo_append(log, offset, slot, body_bytes)?;
                 }
             }
-            return RecordView::parse(record).map(|_| ());
+            return Ok(());
         }
         if known {
             return Ok(());
@@ -290,10 +291,17 @@ impl Broker {
         }
     }
 
-    fn redo_append(&mut self, log: LogId, offset: Offset, slot: Slot) -> Result<(), Malformed> {
+    fn redo_append(
+        &mut self,
+        log: LogId,
+        offset: Offset,
+        slot: Slot,
+        body_bytes: u64,
+    ) -> Result<(), Malformed> {
         let Some(queue) = self.queues.get_mut(&log.queue()) else {
             return Ok(());
         };
+        let bytes = queue.weight(slot, body_bytes);
         let lane = lane_of(&mut queue.lanes, log.lane(), || {
             Lane::new(log.queue(), log.lane(), true)
         });
@@ -304,7 +312,7 @@ impl Broker {
             return Err(Malformed);
         }
         lane.log.append(slot, &mut self.memory.chunks);
-        lane.bytes += u64::from(slot.length);
+        lane.bytes += bytes;
         lane.in_memory = true;
         self.recent.insert(log);
         self.changed_log(log);

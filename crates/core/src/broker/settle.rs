@@ -3,7 +3,7 @@
 use super::{Broker, Effects, mark_dirty};
 use crate::{
     event::Event,
-    id::{LogId, Offset, SessionId, Timestamp},
+    id::{ConsumerId, LogId, Offset, SessionId, Timestamp, WindowId},
     journal::entry,
     message::DeathReason,
     queue::Queue,
@@ -11,6 +11,7 @@ use crate::{
     request::{Outcome, Settlement},
     subscription::consumer::Reader,
 };
+use std::ops::Bound::{Excluded, Unbounded};
 
 impl Broker {
     pub(super) fn settle(
@@ -173,7 +174,7 @@ impl Broker {
             return;
         };
         consumer.unsettled = consumer.unsettled.saturating_sub(1);
-        let (session, window) = (consumer.session, consumer.window);
+        let (session, id, window) = (consumer.session, consumer.id, consumer.window);
         let gone = consumer.reader == Reader::Detached
             && consumer.unsettled == 0
             && !self.is_getter(session, queue, slot);
@@ -182,26 +183,35 @@ impl Broker {
             if let Some(state) = self.sessions.get_mut(&session) {
                 state.detached.retain(|detached| *detached != slot);
             }
-        } else {
-            self.unpark_in(queue, slot);
         }
-        let Some(window) = window else {
-            return;
-        };
+        for other in self.open_window(session, window, id) {
+            self.unpark_from(queue, other);
+        }
+        self.unpark_in(queue, slot);
+    }
+
+    /// A window has room for one more. If it was full, gives all consumers of the session that may be waiting for it,
+    /// in turn: `last`, who was served last, is the last of them.
+    fn open_window(
+        &mut self,
+        session: SessionId,
+        window: Option<WindowId>,
+        last: ConsumerId,
+    ) -> Vec<u32> {
         let Some(state) = self.sessions.get_mut(&session) else {
-            return;
+            return Vec::new();
         };
-        let Some(limit) = state.windows.get_mut(&window) else {
-            return;
+        let Some(limit) = window.and_then(|window| state.windows.get_mut(&window)) else {
+            return Vec::new();
         };
         let was_full = !limit.has_room();
         limit.unsettled = limit.unsettled.saturating_sub(1);
-        if was_full {
-            let slots: Vec<_> = state.consumers.values().copied().collect();
-            for other in slots {
-                self.unpark_from(queue, other);
-            }
+        if !was_full {
+            return Vec::new();
         }
+        let after = state.consumers.range((Excluded(last), Unbounded));
+        let until = state.consumers.range(..=last);
+        after.chain(until).map(|(_, slot)| *slot).collect()
     }
 
     fn is_getter(&self, session: SessionId, queue: &Queue, slot: u32) -> bool {

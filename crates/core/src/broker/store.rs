@@ -105,7 +105,7 @@ impl Broker {
         stored: &mut Stored,
     ) -> Takers {
         let mut takers = Takers::default();
-        let size = (message.head.len() + message.body.len()) as u64;
+        let size = message.body.len() as u64;
         for id in queues {
             let Some(queue) = self.queues.get_mut(id) else {
                 continue;
@@ -149,11 +149,12 @@ impl Broker {
         let Some(queue) = self.queues.get_mut(&log.queue()) else {
             return;
         };
+        let bytes = queue.weight(slot, message.body.len() as u64);
         let Some(lane) = queue.lane_mut(log.lane()) else {
             return;
         };
         let offset = lane.log.append(slot, &mut self.memory.chunks);
-        lane.bytes += u64::from(slot.length);
+        lane.bytes += bytes;
         if lane.durable {
             if lane.touched != position {
                 lane.touched = position;

@@ -119,6 +119,12 @@ impl Record {
         RecordView::parse(&self.0)
     }
 
+    /// Bytes of the body, which is what counts towards the size of a queue.
+    #[must_use]
+    pub fn body_bytes(&self) -> u64 {
+        self.view().map_or(0, |view| view.body.len() as u64)
+    }
+
     /// The body as a slice that shares this record's bytes.
     #[must_use]
     pub fn body(&self, view: &RecordView<'_>) -> Bytes {

@@ -113,8 +113,8 @@ impl QueueSpec {
 
     fn compared(&self) -> Vec<(&'static str, String)> {
         let mut compared = vec![
-            ("durable", self.durable.to_string()),
             ("exclusive", self.exclusive.to_string()),
+            ("durable", self.durable.to_string()),
             ("auto_delete", self.auto_delete.to_string()),
             ("queue-type", self.kind.to_string()),
         ];

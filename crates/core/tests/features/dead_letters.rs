@@ -105,6 +105,47 @@ fn too_many_attempts_end_in_a_dead_letter() {
 }
 
 #[test]
+fn the_dead_have_no_time_of_their_own_any_more() {
+    let mut node = Node::new();
+    let session = node.connect();
+    node.declare(session, "q", durable(to("dead")));
+    node.declare(session, "dead", durable(QueueSettings::default()));
+    let mut sent = message("q", "a");
+    sent.message.ttl_ms = Some(1_000);
+    node.publish(session, 1, sent);
+    let delivery = node.get(session, "q").unwrap();
+    node.settle(session, &delivery, Outcome::Reject);
+    node.pass(2_000);
+    let dead = node.get(session, "dead").unwrap();
+    let view = dead.record.view().unwrap();
+    assert_eq!(view.ttl_ms, None);
+    assert_eq!(view.deaths().unwrap()[0].original_ttl_ms, Some(1_000));
+}
+
+#[test]
+fn only_bodies_count_towards_the_size_of_a_queue() {
+    let mut node = Node::new();
+    let session = node.connect();
+    let settings = QueueSettings {
+        bytes_max: Some(10),
+        ..QueueSettings::default()
+    };
+    node.declare(session, "q", durable(settings));
+    for (ticket, body) in (1..).zip(["1111", "2222", "3333"]) {
+        node.publish(session, ticket, message("q", body));
+    }
+    assert_eq!((node.row("q").ready, node.row("q").bytes), (2, 8));
+    node.crash();
+    assert_eq!(node.row("q").bytes, 8);
+    let session = node.connect();
+    let delivery = node.get(session, "q").unwrap();
+    node.settle(session, &delivery, Outcome::Ack);
+    assert_eq!(node.row("q").bytes, 4);
+    assert_eq!(node.drain("q"), ["3333"]);
+    assert_eq!(node.row("q").bytes, 0);
+}
+
+#[test]
 fn without_an_exchange_for_them_the_dead_are_dropped_and_counted() {
     let mut node = Node::new();
     let session = node.connect();

@@ -140,7 +140,7 @@ fn a_record_that_is_given_back_is_read_again() {
     let delivery = node.get(session, "q").unwrap();
     node.settle(session, &delivery, Outcome::Release { failed: true });
     let again = node.get(session, "q").unwrap();
-    assert_eq!((body(&again).as_str(), again.attempts), ("0", 1));
+    assert_eq!((body(&again).as_str(), again.redelivered), ("0", true));
 }
 
 #[test]

@@ -185,6 +185,42 @@ fn who_deletes_a_queue_that_it_consumes_from_is_answered_before_its_consumer_end
 }
 
 #[test]
+fn consumers_that_share_a_window_are_served_in_turn() {
+    for queues in [["a", "b", "c"], ["a", "a", "a"]] {
+        let mut node = Node::new();
+        let session = node.connect();
+        let window = WindowId(1);
+        node.apply(Command::Window {
+            session,
+            window,
+            unsettled_max: 1,
+        });
+        for name in ["a", "b", "c"] {
+            node.declare(session, name, durable(QueueSettings::default()));
+        }
+        for (consumer, queue) in (1..).zip(queues) {
+            node.consume_with(session, consumer, queue, |consume| {
+                consume.window = Some(window);
+            })
+            .unwrap();
+        }
+        for (ticket, name) in (1..).zip(queues.into_iter().cycle().take(9)) {
+            node.publish(session, ticket, message(name, "m"));
+        }
+        let mut served = Vec::new();
+        for _ in 0..9 {
+            let deliveries = node.deliveries(session);
+            let [delivery] = deliveries.as_slice() else {
+                panic!("one at a time, not {}", deliveries.len());
+            };
+            served.push(delivery.consumer.0);
+            node.ack(session, delivery);
+        }
+        assert_eq!(served, [1, 2, 3, 1, 2, 3, 1, 2, 3], "{queues:?}");
+    }
+}
+
+#[test]
 fn looking_at_a_queue_keeps_it_alive() {
     let mut node = Node::new();
     let session = node.connect();

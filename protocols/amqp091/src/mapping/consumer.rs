@@ -4,17 +4,20 @@ use sabir_core::id::{Offset, Timestamp};
 use sabir_core::request::Start;
 
 use super::Place;
+use super::filter::Filter;
 use super::queue::duration_ms;
 use crate::codec::table::{FieldTable, FieldValue};
 use crate::violation::Violation;
 
 /// What the arguments of `basic.consume` ask for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// Higher ones are served first.
     pub priority: i32,
     /// Where to begin in a queue that keeps its records.
     pub start: Start,
+    /// Which of its records are wanted.
+    pub filter: Option<Filter>,
 }
 
 /// Reads the arguments of a consumer of `queue`, at `now`.
@@ -45,10 +48,17 @@ pub fn options(
     };
     let start = match arguments.find("x-stream-offset") {
         None => Start::Next,
-        Some(value) => start(value, now)
-            .ok_or_else(|| fault("x-stream-offset", "invalid_stream_offset_arg".to_owned()))?,
+        Some(value) => {
+            start(value, now).ok_or_else(|| fault("x-stream-offset", invalid_offset(value)))?
+        }
     };
-    Ok(Options { priority, start })
+    let filter = Filter::read(arguments)
+        .map_err(|argument| fault(argument, "invalid_stream_filter_arg".to_owned()))?;
+    Ok(Options {
+        priority,
+        start,
+        filter,
+    })
 }
 
 fn start(value: FieldValue<'_>, now: Timestamp) -> Option<Start> {
@@ -58,15 +68,24 @@ fn start(value: FieldValue<'_>, now: Timestamp) -> Option<Start> {
             .map(|milliseconds| Start::Time(Timestamp(milliseconds)));
     }
     if let Some(offset) = value.integer() {
-        return u64::try_from(offset)
-            .ok()
-            .map(|offset| Start::Offset(Offset(offset)));
+        // As in RabbitMQ, an offset below the first means the first.
+        return Some(
+            u64::try_from(offset).map_or(Start::First, |offset| Start::Offset(Offset(offset))),
+        );
     }
     match value.text()? {
         "first" => Some(Start::First),
         "last" => Some(Start::Last),
         "next" => Some(Start::Next),
         ago => duration_ms(ago).map(|ago| Start::Time(Timestamp(now.since(Timestamp(ago))))),
+    }
+}
+
+fn invalid_offset(value: FieldValue<'_>) -> String {
+    let kind = value.type_name();
+    match value.text() {
+        Some(text) => format!("{{invalid_stream_offset_arg,{{{kind},<<\"{text}\">>}}}}"),
+        None => format!("{{invalid_stream_offset_arg,{kind}}}"),
     }
 }
 
@@ -98,7 +117,14 @@ mod tests {
         );
         assert_eq!(start("1h".into()), Some(Start::Time(Timestamp(3_600_000))));
         assert_eq!(start("yesterday".into()), None);
-        assert_eq!(start(Value::I64(-1)), None);
+        assert_eq!(start(Value::I64(-1)), Some(Start::First));
+        let fault = read("x-stream-offset", "yesterday").unwrap_err();
+        assert!(
+            fault
+                .to_string()
+                .ends_with("{invalid_stream_offset_arg,{longstr,<<\"yesterday\">>}}"),
+            "{fault}"
+        );
     }
 
     #[test]

@@ -29,6 +29,17 @@ pub fn spec(declare: &Declare<'_>, name: &str, place: &Place) -> Result<QueueSpe
             return Err(Violation::ServerNamed(kind_name(kind)));
         }
     }
+    if let Some(argument) = arguments.unsupported(kind) {
+        return Err(Violation::Argument {
+            what: format!("arg '{argument}'"),
+            entity: format!(
+                "{} of queue type rabbit_{}_queue",
+                place.queue(name),
+                kind_name(kind)
+            ),
+            reason: String::new(),
+        });
+    }
     Ok(QueueSpec {
         kind,
         durable: declare.durable && !declare.exclusive,
@@ -86,6 +97,17 @@ impl<'a> Arguments<'a> {
                 format!("\"unsupported queue type '{other}'\""),
             )),
         }
+    }
+
+    /// The first argument that would have no effect on a queue of this kind, and that RabbitMQ refuses for it.
+    fn unsupported(&self, kind: QueueKind) -> Option<&'static str> {
+        let refused: &[&str] = match kind {
+            QueueKind::Classic => &CLASSIC_REFUSES,
+            QueueKind::Quorum => &["x-max-age"],
+            QueueKind::Stream => &STREAM_REFUSES,
+        };
+        let mut refused = refused.iter().copied();
+        refused.find(|name| self.table.find(name).is_some())
     }
 
     fn settings(&self) -> Result<QueueSettings, Fault> {
@@ -263,6 +285,28 @@ impl<'a> Arguments<'a> {
             .ok_or_else(|| invalid(name, refusal))
     }
 }
+
+const CLASSIC_REFUSES: [&str; 5] = [
+    "x-consumer-timeout",
+    "x-max-age",
+    "x-dead-letter-strategy",
+    "x-max-in-memory-length",
+    "x-max-in-memory-bytes",
+];
+
+const STREAM_REFUSES: [&str; 11] = [
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-dead-letter-strategy",
+    "x-delivery-limit",
+    "x-expires",
+    "x-max-length",
+    "x-max-priority",
+    "x-message-deduplication",
+    "x-message-ttl",
+    "x-overflow",
+    "x-single-active-consumer",
+];
 
 const OVERFLOWS: [(&str, Overflow); 3] = [
     ("drop-head", Overflow::DropHead),

@@ -98,9 +98,21 @@ pub fn reply(refusal: &Refusal, place: &Place) -> (ReplyCode, String) {
         ),
         Refusal::NotSupported { what, kind, name } => (
             ReplyCode::NotImplemented,
-            format!("{what} not supported by {}", place.entity(*kind, name)),
+            format!("{} {}", unsupported(what), place.entity(*kind, name)),
         ),
         Refusal::Unavailable { reason } => (ReplyCode::ResourceError, reason.clone()),
+    }
+}
+
+/// RabbitMQ's words for what streams do not support.
+fn unsupported(what: &str) -> String {
+    match what {
+        "taking single messages" => "basic.get not supported by stream queues".to_owned(),
+        "purging" => "queue.purge not supported by stream queues".to_owned(),
+        "consumption without acknowledgement" => {
+            "automatic acknowledgement not supported by stream".to_owned()
+        }
+        other => format!("{other} not supported by"),
     }
 }
 
@@ -161,20 +173,18 @@ fn access_name(operation: Operation) -> &'static str {
     }
 }
 
-/// `'durable' for queue 'q' in vhost '/': received 'false' but current is 'true'`; arguments are shown with their
-/// types, flags without.
+/// `'durable' for queue 'q' in vhost '/': received 'false' but current is 'true'`; where only one side has an argument
+/// it is shown with its type.
 fn difference(property: &str, received: &str, current: &str, entity: &str) -> String {
-    match property {
-        "type" | "durable" | "auto_delete" | "internal" => {
-            format!("'{property}' for {entity}: received '{received}' but current is '{current}'")
-        }
-        _ => format!(
-            "'{}' for {entity}: received {} but current is {}",
-            argument_name(property),
-            typed(received),
-            typed(current)
-        ),
+    let name = match property {
+        "type" | "durable" | "auto_delete" | "internal" => property.to_owned(),
+        _ => argument_name(property),
+    };
+    if received == "none" || current == "none" {
+        let (received, current) = (typed(received), typed(current));
+        return format!("'{name}' for {entity}: received {received} but current is {current}");
     }
+    format!("'{name}' for {entity}: received '{received}' but current is '{current}'")
 }
 
 /// The argument that sets a property.
@@ -242,6 +252,24 @@ mod tests {
             }),
             "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': \
              received the value '10' of type 'signedint' but current is none"
+        );
+        assert_eq!(
+            text(Refusal::NotEquivalent {
+                kind: Kind::Queue,
+                name: queue(),
+                property: "message-ttl",
+                received: "10".to_owned(),
+                current: "20".to_owned(),
+            }),
+            "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received '10' but current is '20'"
+        );
+        assert_eq!(
+            text(Refusal::NotSupported {
+                what: "purging",
+                kind: Kind::Queue,
+                name: queue(),
+            }),
+            "NOT_IMPLEMENTED - queue.purge not supported by stream queues queue 'q' in vhost '/'"
         );
         assert_eq!(
             text(Refusal::Locked { queue: queue() }),

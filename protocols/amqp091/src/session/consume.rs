@@ -11,6 +11,7 @@ use super::fault::Fault;
 use super::link::Link;
 use crate::codec::method::{Arguments, basic};
 use crate::mapping::consumer;
+use crate::mapping::filter::Filter;
 use crate::mapping::message::REPLY_TO;
 use crate::mapping::table;
 use crate::violation::Violation;
@@ -23,6 +24,8 @@ pub(super) struct Consumer {
     pub(super) tag: String,
     /// Its queue keeps its records, so deliveries tell their offset. Known from the arguments or from the reply.
     pub(super) keeps_records: bool,
+    /// Which of them it wants.
+    pub(super) filter: Option<Filter>,
 }
 
 /// The consumer of direct replies of a channel.
@@ -59,6 +62,7 @@ impl Channel {
         let consumer = self.add_consumer(link, tag);
         if let Some(added) = link.consumers.get_mut(&consumer) {
             added.keeps_records = consume.arguments.find("x-stream-offset").is_some();
+            added.filter = options.filter;
         }
         let request = Request::Consume(Consume {
             consumer,
@@ -101,6 +105,7 @@ impl Channel {
             producer: self.lane.producer,
             tag,
             keeps_records: false,
+            filter: None,
         };
         link.consumers.insert(consumer, added);
         consumer

@@ -8,6 +8,7 @@ use sabir_core::wire::Malformed;
 use super::AmqpSession;
 use super::channel::Channel;
 use super::close::Ending;
+use super::consume::Consumer;
 use super::fault::Fault;
 use super::link::Link;
 use crate::codec::content::put_content;
@@ -17,27 +18,37 @@ use crate::mapping::message::{Notes, head};
 impl AmqpSession {
     /// Sends a message to its consumer, or gives it back when there is no such consumer any more.
     pub(super) fn deliver(&mut self, now: Timestamp, delivery: Delivery) {
-        let producer = self
-            .link
-            .consumers
-            .get(&delivery.consumer)
-            .map(|consumer| consumer.producer);
+        let consumer = self.link.consumers.get(&delivery.consumer);
+        let unwanted = consumer.is_some_and(|consumer| consumer.passes_over(&delivery));
+        let producer = consumer.map(|consumer| consumer.producer);
         let Some(channel) = producer.and_then(|producer| self.channels.of_producer(producer))
         else {
-            // The core counts what it hands out until it is told that it has left.
-            let (session, bytes) = (self.link.session, delivery.cost());
-            self.link
-                .output
-                .commands
-                .push(Command::Written { session, bytes });
+            self.link.note_unsent(&delivery);
             return self.link.give_back(&delivery);
         };
+        if unwanted {
+            self.link.note_unsent(&delivery);
+            return self.link.settle_unsent(&delivery, Outcome::Ack);
+        }
         if channel
             .send_delivery(now, &mut self.link, &delivery)
             .is_err()
         {
             self.close_connection(now, Fault::internal(DAMAGED), Ending::Answered);
         }
+    }
+}
+
+impl Consumer {
+    /// Whether a record of a stream is none of those that the consumer asked for.
+    fn passes_over(&self, delivery: &Delivery) -> bool {
+        let filter = self.filter.as_ref().filter(|_| self.keeps_records);
+        filter.is_some_and(|filter| {
+            delivery
+                .record
+                .view()
+                .is_ok_and(|record| !filter.passes(&record))
+        })
     }
 }
 
@@ -138,12 +149,24 @@ impl Channel {
 impl Link {
     /// Makes a message that nobody here wants any more ready again.
     pub(super) fn give_back(&mut self, delivery: &Delivery) {
+        self.settle_unsent(delivery, Outcome::Release { failed: false });
+    }
+
+    /// The core counts what it hands out until it is told that it has left.
+    fn note_unsent(&mut self, delivery: &Delivery) {
+        let (session, bytes) = (self.session, delivery.cost());
+        self.output
+            .commands
+            .push(Command::Written { session, bytes });
+    }
+
+    fn settle_unsent(&mut self, delivery: &Delivery, outcome: Outcome) {
         if let Some(id) = delivery.id.filter(|_| !delivery.settled) {
             self.settle(Settlement {
                 log: id.log,
                 first: id.offset,
                 last: id.offset,
-                outcome: Outcome::Release { failed: false },
+                outcome,
             });
         }
     }

@@ -45,6 +45,15 @@ impl Channel {
 
     fn declare_queue(&mut self, link: &mut Link, declare: queue::Declare<'_>) -> Result<(), Fault> {
         let name = clean(declare.queue);
+        if &*name == REPLY_TO {
+            let declared = queue::DeclareOk {
+                queue: &name,
+                message_count: 0,
+                consumer_count: 1,
+            };
+            link.answer_unless(declare.nowait, &mut self.lane, &declared);
+            return Ok(());
+        }
         if name.starts_with(REPLY_TO) {
             let answer = Answer::Addressed {
                 name: name.clone(),

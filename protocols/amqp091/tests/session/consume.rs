@@ -1,10 +1,11 @@
 //! Consumers, deliveries, prefetch, get, cancel and direct replies.
 
+use bytes::BytesMut;
 use sabir_amqp091::codec::method::{basic, queue};
 use sabir_amqp091::codec::{FieldTable, Method, Properties, Table};
 use sabir_core::event::{Delivery, Event, Response};
-use sabir_core::id::{ConsumerId, Timestamp};
-use sabir_core::message::{Death, DeathReason};
+use sabir_core::id::{ConsumerId, Offset, Timestamp};
+use sabir_core::message::{Death, DeathReason, Message};
 use sabir_core::refusal::{Kind, Refusal};
 use sabir_core::request::{Command, Consume, Outcome, Request, Start};
 use sabir_core::session::Session;
@@ -442,6 +443,61 @@ fn streams_tell_their_offsets() {
             .and_then(|value| value.integer()),
         Some(42)
     );
+}
+
+#[test]
+fn a_stream_consumer_is_sent_only_what_passes_its_filter() {
+    let mut script = Script::with_channel();
+    let arguments = Table::new()
+        .with("x-stream-offset", "first")
+        .with("x-stream-filter", "wanted")
+        .encode();
+    let consume = basic::Consume {
+        arguments: FieldTable::parse(&arguments).unwrap(),
+        ..consume("s", "t")
+    };
+    script.send(1, &consume);
+    let consumer = started(&mut script).consumer;
+    script.reply(Ok(Response::Queue {
+        name: "s".into(),
+        ready: 0,
+        consumers: 1,
+        keeps_records: true,
+    }));
+    script.frame();
+    script.forget_commands();
+    let of_value = |value: &str, offset| {
+        let headers = Table::new().with("x-stream-filter-value", value).encode();
+        let mut head = BytesMut::new();
+        Properties {
+            headers: FieldTable::parse(&headers).ok(),
+            ..Properties::default()
+        }
+        .put(&mut head);
+        let message = Message {
+            head: head.freeze(),
+            ..message("s", b"body")
+        };
+        Delivery {
+            record: stored(&message),
+            ..delivery(consumer, offset)
+        }
+    };
+    script.event(Event::Delivery(of_value("other", 1)));
+    script.event(Event::Delivery(delivery(consumer, 2)));
+    script.expect_silence();
+    assert!(matches!(script.command(), Command::Written { .. }));
+    let passed_over = script.settled();
+    assert_eq!(
+        (passed_over.first, passed_over.outcome),
+        (Offset(1), Outcome::Ack)
+    );
+    script.event(Event::Delivery(of_value("wanted", 3)));
+    let frame = script.frame();
+    let Method::Basic(basic::Method::Deliver(deliver)) = frame.method() else {
+        panic!("no delivery")
+    };
+    assert_eq!(deliver.delivery_tag, 1);
 }
 
 #[test]

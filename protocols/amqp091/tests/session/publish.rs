@@ -545,7 +545,7 @@ fn carbon_copies_add_routing_keys_and_blind_ones_disappear() {
     script.send_content(1, &publish("", "q"), &head, b"");
     script.expect_channel_close(
         1,
-        "PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,longstr,<<\"CC\">>}",
+        "PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,\"CC\",longstr}",
     );
 }
 

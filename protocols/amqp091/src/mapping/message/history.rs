@@ -5,7 +5,7 @@ use sabir_core::message::{Death, DeathReason, RecordView};
 
 use super::{FORMAT, Notes, of_envelope};
 use crate::codec::properties::Properties;
-use crate::codec::table::{FieldTable, Table, Value};
+use crate::codec::table::{FieldTable, FieldValue, Table, Value};
 
 /// Appends the property bytes of `record` with everything that is to be said added to its headers.
 pub(super) fn rewrite(record: &RecordView<'_>, notes: Notes, out: &mut BytesMut) {
@@ -14,10 +14,9 @@ pub(super) fn rewrite(record: &RecordView<'_>, notes: Notes, out: &mut BytesMut)
         .flatten();
     let mut properties = own.unwrap_or_else(|| of_envelope(record));
     let deaths = record.deaths().unwrap_or_default();
-    let added = added(&deaths, notes);
-    let rerouted = !deaths.is_empty() && record.extra_keys().is_ok_and(|keys| keys.is_empty());
+    let added = added(&deaths, &copies(properties.headers), notes);
     let mut fields = BytesMut::new();
-    merge(properties.headers, &added, rerouted, &mut fields);
+    merge(properties.headers, &added, &mut fields);
     if let Ok(headers) = FieldTable::parse(&fields)
         && !headers.is_empty()
     {
@@ -29,17 +28,22 @@ pub(super) fn rewrite(record: &RecordView<'_>, notes: Notes, out: &mut BytesMut)
     properties.put(out);
 }
 
-/// The sender's fields without those that the broker writes, then the broker's. A CC header goes too when the message
-/// was dead-lettered with another routing key, for it went nowhere else.
-fn merge(
-    headers: Option<FieldTable<'_>>,
-    added: &[(&'static str, Value)],
-    rerouted: bool,
-    out: &mut BytesMut,
-) {
-    let replaced = |name: &[u8]| {
-        rerouted && name == b"CC" || added.iter().any(|(added, _)| added.as_bytes() == name)
+/// The routing keys that the sender asked for openly. Those of a BCC header are in no header any more.
+fn copies(headers: Option<FieldTable<'_>>) -> Vec<Vec<u8>> {
+    let Some(FieldValue::Array(keys)) = headers.and_then(|headers| headers.find("CC")) else {
+        return Vec::new();
     };
+    keys.values()
+        .filter_map(|key| match key {
+            FieldValue::LongString(key) => Some(key.to_vec()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The sender's fields without those that the broker writes, then the broker's.
+fn merge(headers: Option<FieldTable<'_>>, added: &[(&'static str, Value)], out: &mut BytesMut) {
+    let replaced = |name: &[u8]| added.iter().any(|(added, _)| added.as_bytes() == name);
     for field in headers
         .iter()
         .flat_map(FieldTable::fields)
@@ -54,7 +58,7 @@ fn merge(
     }
 }
 
-fn added(deaths: &[Death], notes: Notes) -> Vec<(&'static str, Value)> {
+fn added(deaths: &[Death], copies: &[Vec<u8>], notes: Notes) -> Vec<(&'static str, Value)> {
     let mut added = Vec::new();
     if notes.attempts > 0 {
         added.push(("x-delivery-count", Value::I64(notes.attempts.into())));
@@ -69,7 +73,7 @@ fn added(deaths: &[Death], notes: Notes) -> Vec<(&'static str, Value)> {
             Value::Array(
                 deaths
                     .iter()
-                    .map(|death| Value::Table(entry(death)))
+                    .map(|death| Value::Table(entry(death, copies)))
                     .collect(),
             ),
         ));
@@ -83,7 +87,13 @@ fn added(deaths: &[Death], notes: Notes) -> Vec<(&'static str, Value)> {
     added
 }
 
-fn entry(death: &Death) -> Table {
+/// One entry of `x-death`. Of the further routing keys only those are told that the receiver may see.
+fn entry(death: &Death, copies: &[Vec<u8>]) -> Table {
+    let (own, further) = death.routing_keys.split_at(death.routing_keys.len().min(1));
+    let seen = further
+        .iter()
+        .filter(|key| copies.iter().any(|copy| copy == key.as_bytes()));
+    let keys = own.iter().chain(seen).map(|key| text(key)).collect();
     let mut table = Table::new();
     if let Some(ttl_ms) = death.original_ttl_ms {
         table.push("original-expiration", ttl_ms.to_string());
@@ -94,10 +104,7 @@ fn entry(death: &Death) -> Table {
         .with("queue", text(&death.queue))
         .with("time", Value::Timestamp(death.time.0 / 1000))
         .with("exchange", text(&death.exchange))
-        .with(
-            "routing-keys",
-            Value::Array(death.routing_keys.iter().map(|key| text(key)).collect()),
-        )
+        .with("routing-keys", Value::Array(keys))
 }
 
 fn text(text: &str) -> Value {

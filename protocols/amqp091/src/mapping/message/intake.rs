@@ -148,18 +148,17 @@ impl Headers {
     }
 
     fn add_keys(&mut self, header: &'static str, value: FieldValue<'_>) -> Result<(), Violation> {
-        let fault = |value: FieldValue<'_>| Violation::RouteHeader {
-            header,
-            kind: value.type_name(),
-        };
         let FieldValue::Array(keys) = value else {
-            return Err(fault(value));
+            return Err(Violation::RouteHeader {
+                header,
+                kind: value.type_name(),
+            });
         };
+        // As in RabbitMQ, what is no string in the array is passed over.
         for key in keys.values() {
-            let FieldValue::LongString(key) = key else {
-                return Err(fault(key));
-            };
-            self.keys.push(Bytes::copy_from_slice(key));
+            if let FieldValue::LongString(key) = key {
+                self.keys.push(Bytes::copy_from_slice(key));
+            }
         }
         Ok(())
     }

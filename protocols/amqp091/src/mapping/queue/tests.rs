@@ -55,7 +55,6 @@ fn all_settings_are_read() {
         .with("x-max-priority", 10)
         .with("x-single-active-consumer", true)
         .with("x-delivery-limit", -1)
-        .with("x-max-age", "2D")
         .with("x-durability", "os");
     let settings = declare(arguments, true).unwrap().settings;
     assert_eq!(settings.expires_ms, Some(60_000));
@@ -67,7 +66,6 @@ fn all_settings_are_read() {
     assert_eq!(settings.priority_max, Some(10));
     assert!(settings.single_active);
     assert_eq!(settings.delivery_limit, Some(u32::MAX));
-    assert_eq!(settings.age_max_ms, Some(172_800_000));
     assert_eq!(settings.durability, Some(Durability::Os));
 }
 
@@ -101,7 +99,29 @@ fn wrong_values_are_refused_in_rabbitmqs_words() {
         refused("x-queue-type", "mirrored"),
         "\"unsupported queue type 'mirrored'\""
     );
-    assert_eq!(refused("x-max-age", "2x"), "invalid_max_age");
+}
+
+#[test]
+fn arguments_that_a_kind_of_queue_does_not_know_are_refused() {
+    let declared = |kind: &str, name: &str, value: Value| {
+        let arguments = Table::new().with("x-queue-type", kind).with(name, value);
+        declare(arguments, true)
+    };
+    let age = || Value::from("2D");
+    let stream = declared("stream", "x-max-age", age()).unwrap();
+    assert_eq!(stream.settings.age_max_ms, Some(172_800_000));
+    assert_eq!(
+        declared("stream", "x-max-age", "2x".into()).unwrap_err(),
+        "invalid arg 'x-max-age' for queue 'q' in vhost '/': invalid_max_age"
+    );
+    assert_eq!(
+        declared("classic", "x-max-age", age()).unwrap_err(),
+        "invalid arg 'x-max-age' for queue 'q' in vhost '/' of queue type rabbit_classic_queue"
+    );
+    assert_eq!(
+        declared("stream", "x-message-ttl", Value::I32(1)).unwrap_err(),
+        "invalid arg 'x-message-ttl' for queue 'q' in vhost '/' of queue type rabbit_stream_queue"
+    );
 }
 
 #[test]
