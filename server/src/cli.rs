@@ -56,7 +56,7 @@ enum Command {
     #[command(subcommand)]
     Storage(storage::Command),
     /// Show the broker as a whole
-    Status(Administration<status::Command>),
+    Status(ConnectionFlags),
     /// List, declare, delete and purge queues
     Queue(Administration<queue::Command>),
     /// List, declare and delete exchanges
@@ -98,6 +98,14 @@ struct Context {
 }
 
 impl Context {
+    fn new(connection: &ConnectionFlags) -> Result<Self, CliError> {
+        Ok(Self {
+            client: Client::new(connection)?,
+            output: Output::new(connection.json),
+            namespace: connection.namespace.clone(),
+        })
+    }
+
     /// The namespace that was named, or the usual one.
     fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or("/")
@@ -106,12 +114,7 @@ impl Context {
 
 impl<C: Subcommand> Administration<C> {
     fn run(self, act: impl FnOnce(&Context, C) -> Result<(), CliError>) -> Result<(), CliError> {
-        let context = Context {
-            client: Client::new(&self.connection)?,
-            output: Output::new(self.connection.json),
-            namespace: self.connection.namespace.clone(),
-        };
-        act(&context, self.command)
+        act(&Context::new(&self.connection)?, self.command)
     }
 }
 
@@ -121,7 +124,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Serve(command) => serve::run(command),
         Command::Config(command) => configuration::run(command),
         Command::Storage(command) => storage::run(command),
-        Command::Status(command) => command.run(status::run),
+        Command::Status(connection) => status::run(&Context::new(&connection)?),
         Command::Queue(command) => command.run(queue::run),
         Command::Exchange(command) => command.run(exchange::run),
         Command::Binding(command) => command.run(binding::run),

@@ -1,6 +1,7 @@
 //! The core says no: a small closed set of reasons that every protocol maps to its own codes.
 
 use crate::{authorize::Operation, name::Name};
+use std::fmt;
 
 /// The sort of thing a refusal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,11 +22,25 @@ pub enum Kind {
     Connection,
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Namespace => "namespace",
+            Self::Exchange => "exchange",
+            Self::Queue => "queue",
+            Self::Binding => "binding",
+            Self::Consumer => "consumer",
+            Self::Policy => "policy",
+            Self::Connection => "connection",
+        })
+    }
+}
+
 /// Why a request was not carried out. Nothing has changed when it is given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The named thing does not exist.
-    #[error("no {kind:?} '{name}'")]
+    #[error("no {kind} '{name}'")]
     NotFound {
         /// What was looked for.
         kind: Kind,
@@ -33,7 +48,7 @@ pub enum Refusal {
         name: Name,
     },
     /// It exists with other properties.
-    #[error("{kind:?} '{name}' has {property} '{current}', not '{received}'")]
+    #[error("{kind} '{name}' has {property} '{current}', not '{received}'")]
     NotEquivalent {
         /// What exists.
         kind: Kind,
@@ -47,7 +62,7 @@ pub enum Refusal {
         current: String,
     },
     /// The principal may not do that.
-    #[error("{operation:?} on {kind:?} '{name}' is not permitted")]
+    #[error("{operation} on {kind} '{name}' is not permitted")]
     AccessDenied {
         /// What was to be done.
         operation: Operation,
@@ -77,7 +92,7 @@ pub enum Refusal {
         name: Name,
     },
     /// Deletion was to happen only if nothing uses it.
-    #[error("{kind:?} '{name}' is in use")]
+    #[error("{kind} '{name}' is in use")]
     InUse {
         /// What is used.
         kind: Kind,
@@ -122,7 +137,7 @@ pub enum Refusal {
     #[error("the delivery is not outstanding")]
     NotOutstanding,
     /// This queue or exchange cannot do that.
-    #[error("{what} is not supported by {kind:?} '{name}'")]
+    #[error("{what} is not supported by {kind} '{name}'")]
     NotSupported {
         /// What was asked for.
         what: &'static str,

@@ -1,25 +1,13 @@
 //! `sabir status`.
 
-use clap::Subcommand;
 use sabir_admin::api::overview::Overview;
 use sabir_admin::route;
 
 use super::Context;
 use super::error::CliError;
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Show listeners, alarms and counts
-    Show,
-}
-
-pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
-    match command {
-        Command::Show => show(context),
-    }
-}
-
-fn show(context: &Context) -> Result<(), CliError> {
+/// Shows listeners, alarms and counts.
+pub(super) fn run(context: &Context) -> Result<(), CliError> {
     let overview: Overview = context.client.get(route::OVERVIEW)?;
     let listeners: Vec<String> = overview
         .listeners
