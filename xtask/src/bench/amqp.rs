@@ -87,6 +87,9 @@ pub(super) struct Options {
     /// Measure on a machine that others use, and keep pairs that they disturbed
     #[arg(long)]
     accept_noise: bool,
+    /// Measure Sabir alone
+    #[arg(long)]
+    alone: bool,
     /// Measure nothing: write the page again from the results that are there
     #[arg(long)]
     page_only: bool,
@@ -175,6 +178,7 @@ struct Bench {
     programs: Programs,
     perf_test: PerfTest,
     sizes: Sizes,
+    alone: bool,
     environment: Environment,
 }
 
@@ -202,6 +206,7 @@ impl Bench {
             programs,
             perf_test,
             sizes: options.sizes(),
+            alone: options.alone,
             environment,
         })
     }
@@ -255,7 +260,7 @@ impl Bench {
     fn pair(&self, scenario: &Scenario, rate: Option<u64>, first: Side) -> anyhow::Result<Pair> {
         let run = |side| self.run(scenario, side, rate);
         let (ours, peer) = match first {
-            _ if !scenario.compared => (run(Side::Ours)?, None),
+            _ if self.alone || !scenario.compared => (run(Side::Ours)?, None),
             Side::Ours => {
                 let ours = run(Side::Ours)?;
                 (ours, Some(run(Side::Peer)?))

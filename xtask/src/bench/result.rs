@@ -110,6 +110,11 @@ pub(super) struct Summary {
 }
 
 impl Phase {
+    /// Whether the peer was measured too.
+    pub(super) fn is_paired(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.peer.is_some())
+    }
+
     /// The pairs that count.
     pub(super) fn kept(&self) -> impl Iterator<Item = &Pair> {
         self.pairs.iter().filter(|pair| pair.discarded.is_none())
@@ -174,6 +179,11 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
+    /// Whether the peer was measured too.
+    pub(super) fn is_paired(&self) -> bool {
+        self.phases.iter().any(Phase::is_paired)
+    }
+
     /// Writes the results to a file of their own in `folder`.
     pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(folder)?;

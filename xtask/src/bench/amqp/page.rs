@@ -169,7 +169,7 @@ fn section(text: &mut String, scenario: &Scenario, comparison: &Comparison) -> a
         sizes,
         ..
     } = comparison;
-    match scenario.compared {
+    match comparison.is_paired() {
         true => writeln!(text, "RabbitMQ *{peer_configuration}*; {sizes}.\n")?,
         false => writeln!(text, "{sizes}.\n")?,
     }
@@ -191,7 +191,8 @@ fn table(text: &mut String, scenario: &Scenario, phase: &Phase) -> anyhow::Resul
         let mut goals = scenario.goals.iter();
         goals.find(|goal| goal.key == metric.key && goal.at_rate == phase.rate.is_some())
     };
-    if scenario.compared {
+    let paired = phase.is_paired();
+    if paired {
         writeln!(text, "| | Sabir | RabbitMQ | ratio | aim |")?;
         writeln!(text, "|---|--:|--:|--:|---|")?;
     } else {
@@ -207,7 +208,7 @@ fn table(text: &mut String, scenario: &Scenario, phase: &Phase) -> anyhow::Resul
         };
         let aim = goal_of(metric).map_or_else(String::new, |goal| aim(goal, &summary));
         let ours = number(summary.ours);
-        if scenario.compared {
+        if paired {
             let peer = summary.peer.map_or_else(String::new, number);
             let ratio = ratio(&summary);
             writeln!(text, "| {label} | {ours} | {peer} | {ratio} | {aim} |")?;
@@ -240,7 +241,12 @@ fn aim(goal: &Goal, summary: &Summary) -> String {
         ),
         Bound::AtMost(most) => (format!("≤ {}", number(most)), summary.ours <= most),
     };
-    let word = if reached { "reached" } else { "missed" };
+    let by_ratio = !matches!(goal.bound, Bound::AtMost(_));
+    let word = match (by_ratio && median.is_none(), reached) {
+        (true, _) => "not compared",
+        (false, true) => "reached",
+        (false, false) => "missed",
+    };
     format!("{bound}: {word}")
 }
 
