@@ -103,11 +103,16 @@ impl Shard {
 
     /// Looks at the core when all that was pushed before has been carried out.
     pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Broker) -> T) -> T {
-        let answer = {
-            let mut state = lock(&self.state);
-            self.drain(&mut state);
+        self.hold(|state| {
+            self.drain(state);
             look(&mut state.broker)
-        };
+        })
+    }
+
+    /// Has the core for a moment. Who pushes work meanwhile leaves it to the one who has the core, so
+    /// that is carried out afterwards.
+    fn hold<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let answer = act(&mut lock(&self.state));
         self.run();
         answer
     }
@@ -194,26 +199,25 @@ impl Shard {
 
     /// How many publishes wait for the next block.
     fn waiting_publishes(&self) -> u64 {
-        lock(&self.state).broker.waiting_publishes()
+        self.with(|broker| broker.waiting_publishes())
     }
 
     /// The journal can write the next block.
     fn journal_is_idle(&self) {
-        let mut state = lock(&self.state);
-        state.journal_idle = true;
-        self.feed_journal(&mut state);
+        self.hold(|state| {
+            state.journal_idle = true;
+            self.feed_journal(state);
+        });
     }
 
     /// Runs the core when time passes or others could not, until it is told to stop.
     fn run_by_time(&self) {
         loop {
             self.run();
-            let wait = {
-                let mut state = lock(&self.state);
-                self.feed_journal(&mut state);
+            let wait = self.hold(|state| {
+                self.feed_journal(state);
                 state.next_deadline(self.clock.now())
-            };
-            self.run();
+            });
             if self.runner.wait(wait) == Poke::Stop {
                 return;
             }

@@ -1,6 +1,6 @@
 //! The thread that moves records from memory to disk, saves checkpoints and writes sparse files anew.
 
-use super::{Shard, lock};
+use super::Shard;
 use sabir_core::storage::{FileNumber, IndexStore, Run, StorageError, Tier};
 use sabir_storage::{
     disk::RealDisk,
@@ -229,19 +229,17 @@ fn until_there_is_room(
 
 /// Saves what has changed, once the journal has it.
 fn checkpoint(shard: &Shard, files: &Files) -> Result<(), StorageError> {
-    let checkpoint = {
-        let mut state = lock(&shard.state);
-        let checkpoint = state.broker.checkpoint();
+    let checkpoint = shard.hold(|state| {
         state.sync_wanted = true;
-        checkpoint
-    };
+        state.broker.checkpoint()
+    });
     shard.runner.poke(super::Poke::Run);
     shard.journal.sync();
     while !shard
         .journal
         .wait_durable(checkpoint.position, DURABLE_WAIT)
     {
-        lock(&shard.state).sync_wanted = true;
+        shard.hold(|state| state.sync_wanted = true);
         shard.runner.poke(super::Poke::Run);
         shard.journal.sync();
     }
