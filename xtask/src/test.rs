@@ -26,7 +26,7 @@ pub(crate) struct Options {
 }
 
 /// The suites of real clients that hold every change; `--every-suite` runs the others too.
-const GATE: [&str; 7] = [
+const GATE: [&str; 9] = [
     "snippet",
     "tutorials",
     "amqplib",
@@ -34,6 +34,8 @@ const GATE: [&str; 7] = [
     "celery",
     "kombu",
     "lapin",
+    "spring-amqp",
+    "amqp091-go",
 ];
 
 impl Options {

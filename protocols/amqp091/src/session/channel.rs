@@ -122,7 +122,9 @@ impl Channel {
             link.consumers.remove(&consumer);
         }
         self.replies = None;
-        self.suspended = None;
+        if let Some(suspended) = self.suspended.take() {
+            suspended.abandon(link);
+        }
         if let Mode::Transaction(transaction) = std::mem::replace(&mut self.mode, Mode::Plain) {
             self.unsettled.restore(transaction.into_acknowledged());
         }

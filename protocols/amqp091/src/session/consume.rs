@@ -89,7 +89,7 @@ impl Channel {
             consumer,
             nowait: consume.nowait,
         };
-        link.request(&mut self.lane, basic::Consume::ID, request, answer);
+        self.ask_after_publishes(link, basic::Consume::ID, request, answer);
         Ok(())
     }
 
@@ -204,12 +204,12 @@ impl Channel {
             tag: tag.to_owned(),
             nowait: cancel.nowait,
         };
-        let answer = Answer::Cancelled(cancelled);
-        link.request(
-            &mut self.lane,
+        // What the channel has published before may be for this consumer still.
+        self.ask_after_publishes(
+            link,
             basic::Cancel::ID,
             Request::Cancel { consumer },
-            answer,
+            Answer::Cancelled(cancelled),
         );
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! A channel that waits until what it has published is in the queues.
 //!
 //! A message is ready when it is committed. What looks at a queue, such as `basic.get` or the counts of a declaration,
-//! has to see what the channel has published before, so it is asked only then. Until it is, the frames behind it
-//! wait too, for they may depend on it.
+//! has to see what the channel has published before, and a consumer that starts or ends does so behind it, so the core
+//! is asked only then. Until it is, the frames behind it wait too, for they may depend on it.
 
 use bytes::Bytes;
 use sabir_core::id::Timestamp;
@@ -55,6 +55,14 @@ impl Suspended {
             payload: chunk.slice_ref(frame.payload),
         });
         Ok(())
+    }
+
+    /// The channel ends before the question is asked: a consumer that was to be cancelled still is.
+    pub(super) fn abandon(self, link: &mut Link) {
+        if let Request::Cancel { consumer } = self.request {
+            link.request_unawaited(Request::Cancel { consumer }, Answer::Ignored);
+            link.consumers.remove(&consumer);
+        }
     }
 
     /// Whether the client has closed the channel meanwhile.

@@ -1,7 +1,7 @@
 //! Consumers, deliveries, prefetch, get, cancel and direct replies.
 
 use bytes::BytesMut;
-use sabir_amqp091::codec::method::{basic, queue};
+use sabir_amqp091::codec::method::{basic, channel, queue};
 use sabir_amqp091::codec::{FieldTable, Method, Properties, Table};
 use sabir_core::event::{Delivery, Event, Response};
 use sabir_core::id::{ConsumerId, Offset, Timestamp};
@@ -10,7 +10,7 @@ use sabir_core::refusal::{Kind, Refusal};
 use sabir_core::request::{Command, Consume, Outcome, Request, Start};
 use sabir_core::session::Session;
 
-use super::script::{Script, delivery, message, stored};
+use super::script::{FIRST_PRODUCER, Script, delivery, message, stored};
 
 fn consume(queue: &'static str, consumer_tag: &'static str) -> basic::Consume<'static> {
     basic::Consume {
@@ -600,6 +600,76 @@ fn direct_replies_have_their_own_rules() {
         1,
         "PRECONDITION_FAILED - fast reply consumer does not exist",
     );
+}
+
+#[test]
+fn a_consumer_that_is_cancelled_gets_what_its_channel_has_published_before() {
+    let publish = basic::Publish {
+        ticket: 0,
+        exchange: "",
+        routing_key: "q",
+        mandatory: false,
+        immediate: false,
+    };
+    let cancel = basic::Cancel {
+        consumer_tag: "t",
+        nowait: false,
+    };
+    let close = channel::Close {
+        reply_code: 200,
+        reply_text: "",
+        class_id: 0,
+        method_id: 0,
+    };
+    for closes in [false, true] {
+        let (mut script, consumer) = consuming();
+        script.send_content(1, &publish, &Properties::default(), b"body");
+        script.published();
+        script.send(1, &cancel);
+        script.no_command();
+        if closes {
+            script.send(1, &close);
+        }
+        script.event(Event::Confirmed {
+            producer: FIRST_PRODUCER,
+            first: 1,
+            last: 1,
+        });
+        script.event(Event::Delivery(delivery(consumer, 1)));
+        assert!(
+            matches!(script.request(), Request::Cancel { consumer: asked } if asked == consumer)
+        );
+    }
+}
+
+#[test]
+fn a_channel_that_fails_cancels_the_consumer_whose_cancellation_waits() {
+    let publish = basic::Publish {
+        ticket: 0,
+        exchange: "x",
+        routing_key: "q",
+        mandatory: false,
+        immediate: false,
+    };
+    let (mut script, consumer) = consuming();
+    script.send_content(1, &publish, &Properties::default(), b"body");
+    script.published();
+    let cancel = basic::Cancel {
+        consumer_tag: "t",
+        nowait: false,
+    };
+    script.send(1, &cancel);
+    script.no_command();
+    script.event(Event::Refused {
+        producer: FIRST_PRODUCER,
+        ticket: 1,
+        refusal: Refusal::NotFound {
+            kind: Kind::Exchange,
+            name: "x".into(),
+        },
+    });
+    assert!(matches!(script.request(), Request::Cancel { consumer: asked } if asked == consumer));
+    script.expect_channel_close(1, "NOT_FOUND - no exchange 'x' in vhost '/'");
 }
 
 #[test]
