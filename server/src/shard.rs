@@ -18,7 +18,7 @@ use room::JournalRoom;
 use sabir_core::{
     broker::{Broker, Effects, Fetch, Urgency},
     event::Event,
-    id::SessionId,
+    id::{SessionId, Timestamp},
     journal::SealedBlock,
     name::Name,
     request::Command,
@@ -30,7 +30,10 @@ pub(crate) use start::{ShardOptions, StartError, Threads, start};
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -77,6 +80,8 @@ const LOW_ON_DISK: &str = "low on disk";
 struct Runner {
     poked: Mutex<Poke>,
     changed: Condvar,
+    /// Until when it sleeps, in milliseconds since 1970.
+    wakes_at: AtomicU64,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -87,8 +92,8 @@ enum Poke {
     Stop,
 }
 
-/// How long the runner sleeps at most.
-const IDLE: Duration = Duration::from_secs(5);
+/// How long the runner sleeps at most, in milliseconds.
+const IDLE_MS: u64 = 5_000;
 
 impl Shard {
     /// Lets the events of a session go to `outbox` from now on.
@@ -180,6 +185,9 @@ impl Shard {
         if state.broker.is_volatile_heavy() {
             self.keeper.move_volatile();
         }
+        if let Some(due) = state.next_deadline() {
+            self.runner.wake_by(due);
+        }
     }
 
     /// Gives the journal its next block, if it has nothing to do and there is one.
@@ -216,7 +224,11 @@ impl Shard {
             self.run();
             let wait = self.hold(|state| {
                 self.feed_journal(state);
-                state.next_deadline(self.clock.now())
+                let now = self.clock.now();
+                let idle = now.after(IDLE_MS);
+                let due = state.next_deadline().map_or(idle, |due| due.min(idle));
+                self.runner.sleeps_until(due);
+                Duration::from_millis(due.since(now))
             });
             if self.runner.wait(wait) == Poke::Stop {
                 return;
@@ -226,7 +238,7 @@ impl Shard {
 }
 
 impl State {
-    fn carry_out(&mut self, now: sabir_core::id::Timestamp, work: Work) {
+    fn carry_out(&mut self, now: Timestamp, work: Work) {
         let effects = &mut self.effects;
         match work {
             Work::Commands(commands) => {
@@ -291,7 +303,7 @@ impl State {
         }
     }
 
-    fn next_block(&mut self, now: sabir_core::id::Timestamp) -> Option<SealedBlock> {
+    fn next_block(&mut self, now: Timestamp) -> Option<SealedBlock> {
         let due = match self.broker.urgency() {
             Urgency::Nothing => false,
             Urgency::Now => true,
@@ -307,19 +319,30 @@ impl State {
         Some(block)
     }
 
-    fn next_deadline(&self, now: sabir_core::id::Timestamp) -> Duration {
+    /// When the core has something to do although nobody asks for anything.
+    fn next_deadline(&self) -> Option<Timestamp> {
         let lingering = match self.broker.urgency() {
             Urgency::By(deadline) if self.journal_idle => Some(deadline),
             _ => None,
         };
-        let soonest = self.broker.next_timer().into_iter().chain(lingering).min();
-        soonest.map_or(IDLE, |deadline| {
-            Duration::from_millis(deadline.since(now)).min(IDLE)
-        })
+        self.broker.next_timer().into_iter().chain(lingering).min()
     }
 }
 
 impl Runner {
+    /// The thread is about to sleep until then. Told while it holds the core.
+    fn sleeps_until(&self, due: Timestamp) {
+        self.wakes_at.store(due.0, Ordering::Relaxed);
+    }
+
+    /// Sees to it that the core runs at `due`. Told by whoever holds the core.
+    fn wake_by(&self, due: Timestamp) {
+        if due.0 < self.wakes_at.load(Ordering::Relaxed) {
+            self.sleeps_until(due);
+            self.poke(Poke::Run);
+        }
+    }
+
     fn poke(&self, poke: Poke) {
         let mut poked = lock(&self.poked);
         if *poked != Poke::Stop {
