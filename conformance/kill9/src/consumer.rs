@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures_lite::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties, Consumer};
 use tokio::sync::watch;
 
+use crate::alive::{in_time, while_connected};
 use crate::ledger::Message;
 use crate::{QUEUES, Shared, queue_name};
 
@@ -29,26 +30,51 @@ pub async fn run(shared: Shared, queue: u32, mut consuming: watch::Receiver<bool
 }
 
 async fn consume(shared: &Shared, queue: u32) -> lapin::Result<()> {
+    let Some(begun) = in_time(begin(shared, queue)).await else {
+        return Ok(());
+    };
+    let (connection, mut deliveries) = begun?;
+    let mut last = BTreeMap::new();
+    while let Some(Some(delivery)) = while_connected(&connection, deliveries.next()).await {
+        let delivery = delivery?;
+        match Message::parse(&delivery.data) {
+            Some(message) => {
+                shared.note(|ledger| ledger.arrive(message, delivery.redelivered, &mut last))
+            }
+            None => shared.note(|ledger| ledger.unreadable(&delivery.data)),
+        }
+        match while_connected(&connection, delivery.ack(BasicAckOptions::default())).await {
+            Some(acknowledged) => acknowledged?,
+            None => return Ok(()),
+        };
+    }
+    Ok(())
+}
+
+/// Connects and starts a consumer.
+async fn begin(shared: &Shared, queue: u32) -> lapin::Result<(Connection, Consumer)> {
     let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let name = queue_name(queue);
     channel
-        .queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), FieldTable::default())
+        .queue_declare(
+            name.as_str().into(),
+            QueueDeclareOptions::durable(),
+            FieldTable::default(),
+        )
         .await?;
-    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    let mut deliveries = channel
-        .basic_consume(name.as_str().into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
+    channel
+        .basic_qos(PREFETCH, BasicQosOptions::default())
         .await?;
-    let mut last = BTreeMap::new();
-    while let Some(delivery) = deliveries.next().await {
-        let delivery = delivery?;
-        match Message::parse(&delivery.data) {
-            Some(message) => shared.note(|ledger| ledger.arrive(message, delivery.redelivered, &mut last)),
-            None => shared.note(|ledger| ledger.unreadable(&delivery.data)),
-        }
-        delivery.ack(BasicAckOptions::default()).await?;
-    }
-    Ok(())
+    let deliveries = channel
+        .basic_consume(
+            name.as_str().into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await?;
+    Ok((connection, deliveries))
 }
 
 /// What the queues say is still in them.
@@ -71,6 +97,8 @@ async fn depth(shared: &Shared, queue: &str) -> lapin::Result<u32> {
         passive: true,
         ..QueueDeclareOptions::durable()
     };
-    let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+    let declared = channel
+        .queue_declare(queue.into(), options, FieldTable::default())
+        .await?;
     Ok(declared.message_count())
 }

@@ -16,18 +16,31 @@ pub struct Message {
 }
 
 impl Message {
-    /// The body that says which message it is.
-    pub fn body(self) -> String {
-        format!("{}:{}", self.publisher, self.sequence)
+    /// The body that says which message it is, with so many further bytes.
+    pub fn body(self, padding: usize) -> String {
+        let mut body = format!("{self}:");
+        body.extend(std::iter::repeat_n('.', padding));
+        body
     }
 
     /// Reads a body.
     pub fn parse(body: &[u8]) -> Option<Self> {
-        let (publisher, sequence) = std::str::from_utf8(body).ok()?.split_once(':')?;
+        let mut parts = std::str::from_utf8(body).ok()?.splitn(3, ':');
+        let (publisher, sequence) = (parts.next()?, parts.next()?);
+        let padding = parts.next()?;
+        if padding.bytes().any(|byte| byte != b'.') {
+            return None;
+        }
         Some(Self {
             publisher: publisher.parse().ok()?,
             sequence: sequence.parse().ok()?,
         })
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.publisher, self.sequence)
     }
 }
 
@@ -61,25 +74,35 @@ impl Ledger {
 
     /// A message was delivered; `last` is what this consumer got before, on this connection, by publisher.
     pub fn arrive(&mut self, message: Message, redelivered: bool, last: &mut BTreeMap<u32, u64>) {
-        if self.sent.get(&message.publisher).is_none_or(|sent| message.sequence > *sent) {
-            example(&mut self.strange, message.body());
+        if self
+            .sent
+            .get(&message.publisher)
+            .is_none_or(|sent| message.sequence > *sent)
+        {
+            example(&mut self.strange, message.to_string());
         }
         if let Some(before) = last.insert(message.publisher, message.sequence)
             && before >= message.sequence
         {
-            example(&mut self.disorder, format!("{} after {before}", message.body()));
+            example(
+                &mut self.disorder,
+                format!("{} after {before}", message.to_string()),
+            );
         }
         if !self.arrived.insert(message) {
             self.duplicates += 1;
             if !redelivered {
-                example(&mut self.unflagged, message.body());
+                example(&mut self.unflagged, message.to_string());
             }
         }
     }
 
     /// A body that no publisher writes.
     pub fn unreadable(&mut self, body: &[u8]) {
-        example(&mut self.strange, String::from_utf8_lossy(body).into_owned());
+        example(
+            &mut self.strange,
+            String::from_utf8_lossy(body).into_owned(),
+        );
     }
 
     /// Number of confirmed messages.
@@ -100,8 +123,20 @@ impl Ledger {
 
     /// Some of the confirmed messages that did not arrive.
     pub fn lost(&self) -> String {
-        let lost: Vec<String> = self.confirmed.difference(&self.arrived).map(|lost| lost.body()).collect();
-        format!("{} lost, first {}", lost.len(), lost.iter().take(EXAMPLES).cloned().collect::<Vec<_>>().join(", "))
+        let lost: Vec<String> = self
+            .confirmed
+            .difference(&self.arrived)
+            .map(|lost| lost.to_string())
+            .collect();
+        format!(
+            "{} lost, first {}",
+            lost.len(),
+            lost.iter()
+                .take(EXAMPLES)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
     }
 }
 
@@ -130,7 +165,10 @@ mod tests {
     use super::*;
 
     fn message(sequence: u64) -> Message {
-        Message { publisher: 1, sequence }
+        Message {
+            publisher: 1,
+            sequence,
+        }
     }
 
     fn ledger() -> Ledger {

@@ -3,6 +3,7 @@
 //! It never publishes a message again: what was unconfirmed at a kill may or may not arrive, once.
 
 use std::collections::VecDeque;
+use std::io;
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
@@ -10,11 +11,14 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm};
 use tokio::sync::watch;
 
+use crate::alive::{in_time, while_connected};
 use crate::ledger::Message;
 use crate::{Shared, queue_name};
 
 /// Messages in flight without a confirm.
 const WINDOW: usize = 100;
+/// Bytes that every other publisher adds to its messages, so that journal files fill up and records move to extents.
+const PADDING: usize = 8 << 10;
 /// Delivery mode of a message that must survive.
 const PERSISTENT: u8 = 2;
 /// Time between two attempts to connect.
@@ -55,13 +59,16 @@ async fn publish(
     sequence: &mut u64,
     publishing: &watch::Receiver<bool>,
 ) -> lapin::Result<()> {
-    let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
-    let channel = connection.create_channel().await?;
     let name = queue_name(queue);
-    channel
-        .queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), FieldTable::default())
-        .await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let Some(begun) = in_time(begin(shared, &name)).await else {
+        return Err(no_answer());
+    };
+    let (connection, channel) = begun?;
+    let padding = if publisher.is_multiple_of(2) {
+        0
+    } else {
+        PADDING
+    };
     let mut window = VecDeque::new();
     while *publishing.borrow() {
         *sequence += 1;
@@ -70,7 +77,12 @@ async fn publish(
             sequence: *sequence,
         };
         shared.note(|ledger| ledger.send(message));
-        window.push_back((message, send(&channel, &name, message).await?));
+        let Some(sent) =
+            while_connected(&connection, send(&channel, &name, message, padding)).await
+        else {
+            return Err(no_answer());
+        };
+        window.push_back((message, sent?));
         if window.len() >= WINDOW {
             settle(shared, window.pop_front()).await?;
         }
@@ -81,13 +93,40 @@ async fn publish(
     connection.close(200, "done".into()).await
 }
 
-async fn send(channel: &Channel, queue: &str, message: Message) -> lapin::Result<PublisherConfirm> {
+/// Connects and prepares a channel.
+async fn begin(shared: &Shared, queue: &str) -> lapin::Result<(Connection, Channel)> {
+    let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    channel
+        .queue_declare(
+            queue.into(),
+            QueueDeclareOptions::durable(),
+            FieldTable::default(),
+        )
+        .await?;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await?;
+    Ok((connection, channel))
+}
+
+/// The library has given no answer.
+fn no_answer() -> lapin::Error {
+    io::Error::from(io::ErrorKind::TimedOut).into()
+}
+
+async fn send(
+    channel: &Channel,
+    queue: &str,
+    message: Message,
+    padding: usize,
+) -> lapin::Result<PublisherConfirm> {
     channel
         .basic_publish(
             "".into(),
             queue.into(),
             BasicPublishOptions::default(),
-            message.body().as_bytes(),
+            message.body(padding).as_bytes(),
             BasicProperties::default().with_delivery_mode(PERSISTENT),
         )
         .await
