@@ -26,7 +26,7 @@ pub(crate) struct Options {
 }
 
 /// The suites of real clients that hold every change; `--every-suite` runs the others too.
-const GATE: [&str; 9] = [
+const GATE: [&str; 10] = [
     "snippet",
     "tutorials",
     "amqplib",
@@ -36,6 +36,7 @@ const GATE: [&str; 9] = [
     "lapin",
     "spring-amqp",
     "amqp091-go",
+    "kill9",
 ];
 
 impl Options {

@@ -29,6 +29,18 @@ pub enum RecoveryError {
         /// In which block.
         position: Position,
     },
+    /// A record was not added behind the one that came before it in its log.
+    #[error("journal block {position} adds record {offset} to log {log}, which ends at {tail}")]
+    OutOfPlace {
+        /// In which block.
+        position: Position,
+        /// The log.
+        log: LogId,
+        /// Where the block says that the record was added.
+        offset: Offset,
+        /// Where the log ends by all that came before.
+        tail: Offset,
+    },
     /// A record that was confirmed is in no file.
     #[error("record {offset} of log {log} is missing")]
     Missing {
@@ -40,6 +52,36 @@ pub enum RecoveryError {
     /// The storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Why an entry cannot be redone.
+enum Misfit {
+    Malformed,
+    Place {
+        log: LogId,
+        offset: Offset,
+        tail: Offset,
+    },
+}
+
+impl From<Malformed> for Misfit {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl Misfit {
+    fn in_block(self, position: Position) -> RecoveryError {
+        match self {
+            Self::Malformed => RecoveryError::Entry { position },
+            Self::Place { log, offset, tail } => RecoveryError::OutOfPlace {
+                position,
+                log,
+                offset,
+                tail,
+            },
+        }
+    }
 }
 
 /// What the index holds, collected before it is applied.
@@ -201,7 +243,7 @@ impl Broker {
         for entry in Entries::of(&block.body) {
             let entry = entry.map_err(|_| RecoveryError::Entry { position })?;
             self.redo(now, entry, chunk, position <= states)
-                .map_err(|_| RecoveryError::Entry { position })?;
+                .map_err(|misfit| misfit.in_block(position))?;
         }
         self.memory.chunks.seal(chunk, block.body.clone());
         Ok(())
@@ -213,7 +255,7 @@ impl Broker {
         entry: Entry<'_>,
         chunk: ChunkId,
         known: bool,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Misfit> {
         if let Entry::Publish {
             record,
             record_start,
@@ -297,7 +339,7 @@ impl Broker {
         offset: Offset,
         slot: Slot,
         body_bytes: u64,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Misfit> {
         let Some(queue) = self.queues.get_mut(&log.queue()) else {
             return Ok(());
         };
@@ -309,7 +351,7 @@ impl Broker {
         if offset > tail && self.tolerant {
             lane.log.skip_to(offset);
         } else if offset != tail {
-            return Err(Malformed);
+            return Err(Misfit::Place { log, offset, tail });
         }
         lane.log.append(slot, &mut self.memory.chunks);
         lane.bytes += bytes;
