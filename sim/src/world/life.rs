@@ -68,6 +68,7 @@ impl World {
     ) -> (Node, Position) {
         let copy = disk.fork();
         let (_, mut survived) = self.start(&copy, &index.after_power_cut(&copy, 0));
+        self.trace.say("a restart would find", survived);
         for _ in 0..INTERRUPTIONS_MAX {
             if !self.setting.faults.crashes || self.random.u32(0..3) != 0 {
                 break;
@@ -89,9 +90,11 @@ impl World {
             // What only the process knew of may be lost now; fences may have been added.
             let copy = disk.fork();
             let (_, last) = self.start(&copy, &index.after_power_cut(&copy, 0));
+            self.trace.say("an interrupted restart left", last);
             survived = survived.min(last);
         }
         let (node, last) = self.start(&disk, &index);
+        self.trace.say("a restart finds", last);
         (node, survived.min(last))
     }
 
