@@ -13,10 +13,7 @@ const LOOK: Duration = Duration::from_millis(200);
 const SET_UP: Duration = Duration::from_secs(20);
 
 /// Waits for `work`, but no longer than `connection` lives.
-pub async fn while_connected<Answer>(
-    connection: &Connection,
-    work: impl Future<Output = Answer>,
-) -> Option<Answer> {
+pub async fn while_connected<Answer>(connection: &Connection, work: impl Future<Output = Answer>) -> Option<Answer> {
     let ended = async {
         while connection.status().connected() {
             tokio::time::sleep(LOOK).await;

@@ -27,8 +27,7 @@ pub struct Broker {
 impl Broker {
     /// Chooses a free address and a new data folder.
     pub fn new() -> anyhow::Result<Self> {
-        let binary = std::env::var_os("CONFORMANCE_BINARY")
-            .context("CONFORMANCE_BINARY names the broker")?;
+        let binary = std::env::var_os("CONFORMANCE_BINARY").context("CONFORMANCE_BINARY names the broker")?;
         let folder = tempfile::Builder::new().prefix("sabir-kill9-").tempdir()?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         Ok(Self {
@@ -89,10 +88,7 @@ impl Broker {
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         let mut process = self.process.take().context("the broker runs")?;
         if let Some(status) = process.try_wait()? {
-            bail!(
-                "the broker had ended by itself with {status}: {}",
-                self.last_words()
-            );
+            bail!("the broker had ended by itself with {status}: {}", self.last_words());
         }
         process.kill().await?;
         Ok(())

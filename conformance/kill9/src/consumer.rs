@@ -38,9 +38,7 @@ async fn consume(shared: &Shared, queue: u32) -> lapin::Result<()> {
     while let Some(Some(delivery)) = while_connected(&connection, deliveries.next()).await {
         let delivery = delivery?;
         match Message::parse(&delivery.data) {
-            Some(message) => {
-                shared.note(|ledger| ledger.arrive(message, delivery.redelivered, &mut last))
-            }
+            Some(message) => shared.note(|ledger| ledger.arrive(message, delivery.redelivered, &mut last)),
             None => shared.note(|ledger| ledger.unreadable(&delivery.data)),
         }
         match while_connected(&connection, delivery.ack(BasicAckOptions::default())).await {
@@ -56,23 +54,10 @@ async fn begin(shared: &Shared, queue: u32) -> lapin::Result<(Connection, Consum
     let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let name = queue_name(queue);
-    channel
-        .queue_declare(
-            name.as_str().into(),
-            QueueDeclareOptions::durable(),
-            FieldTable::default(),
-        )
-        .await?;
-    channel
-        .basic_qos(PREFETCH, BasicQosOptions::default())
-        .await?;
+    channel.queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
     let deliveries = channel
-        .basic_consume(
-            name.as_str().into(),
-            "".into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        )
+        .basic_consume(name.as_str().into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
         .await?;
     Ok((connection, deliveries))
 }
@@ -93,12 +78,7 @@ pub async fn left(shared: &Shared) -> String {
 async fn depth(shared: &Shared, queue: &str) -> lapin::Result<u32> {
     let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
-    let options = QueueDeclareOptions {
-        passive: true,
-        ..QueueDeclareOptions::durable()
-    };
-    let declared = channel
-        .queue_declare(queue.into(), options, FieldTable::default())
-        .await?;
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+    let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
     Ok(declared.message_count())
 }

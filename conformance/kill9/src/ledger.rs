@@ -31,10 +31,7 @@ impl Message {
         if padding.bytes().any(|byte| byte != b'.') {
             return None;
         }
-        Some(Self {
-            publisher: publisher.parse().ok()?,
-            sequence: sequence.parse().ok()?,
-        })
+        Some(Self { publisher: publisher.parse().ok()?, sequence: sequence.parse().ok()? })
     }
 }
 
@@ -74,20 +71,13 @@ impl Ledger {
 
     /// A message was delivered; `last` is what this consumer got before, on this connection, by publisher.
     pub fn arrive(&mut self, message: Message, redelivered: bool, last: &mut BTreeMap<u32, u64>) {
-        if self
-            .sent
-            .get(&message.publisher)
-            .is_none_or(|sent| message.sequence > *sent)
-        {
+        if self.sent.get(&message.publisher).is_none_or(|sent| message.sequence > *sent) {
             example(&mut self.strange, message.to_string());
         }
         if let Some(before) = last.insert(message.publisher, message.sequence)
             && before >= message.sequence
         {
-            example(
-                &mut self.disorder,
-                format!("{} after {before}", message.to_string()),
-            );
+            example(&mut self.disorder, format!("{message} after {before}"));
         }
         if !self.arrived.insert(message) {
             self.duplicates += 1;
@@ -99,10 +89,7 @@ impl Ledger {
 
     /// A body that no publisher writes.
     pub fn unreadable(&mut self, body: &[u8]) {
-        example(
-            &mut self.strange,
-            String::from_utf8_lossy(body).into_owned(),
-        );
+        example(&mut self.strange, String::from_utf8_lossy(body).into_owned());
     }
 
     /// Number of confirmed messages.
@@ -123,20 +110,8 @@ impl Ledger {
 
     /// Some of the confirmed messages that did not arrive.
     pub fn lost(&self) -> String {
-        let lost: Vec<String> = self
-            .confirmed
-            .difference(&self.arrived)
-            .map(|lost| lost.to_string())
-            .collect();
-        format!(
-            "{} lost, first {}",
-            lost.len(),
-            lost.iter()
-                .take(EXAMPLES)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ")
-        )
+        let lost: Vec<String> = self.confirmed.difference(&self.arrived).map(|lost| lost.to_string()).collect();
+        format!("{} lost, first {}", lost.len(), lost.iter().take(EXAMPLES).cloned().collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -165,10 +140,7 @@ mod tests {
     use super::*;
 
     fn message(sequence: u64) -> Message {
-        Message {
-            publisher: 1,
-            sequence,
-        }
+        Message { publisher: 1, sequence }
     }
 
     fn ledger() -> Ledger {

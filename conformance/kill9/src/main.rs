@@ -88,12 +88,7 @@ async fn run() -> anyhow::Result<ExitCode> {
         consumers.spawn(consumer::run(shared.clone(), queue, consume.clone()));
         for number in 0..PUBLISHERS {
             let publisher = queue * PUBLISHERS + number;
-            publishers.spawn(publisher::run(
-                shared.clone(),
-                queue,
-                publisher,
-                publish.clone(),
-            ));
+            publishers.spawn(publisher::run(shared.clone(), queue, publisher, publish.clone()));
         }
     }
     let slowest = kill_and_start(&mut broker, &shared, cycles).await?;
@@ -117,26 +112,17 @@ async fn run() -> anyhow::Result<ExitCode> {
 }
 
 /// Kills the broker at a different moment each time; gives the longest time that it took to be ready again.
-async fn kill_and_start(
-    broker: &mut Broker,
-    shared: &Shared,
-    cycles: u32,
-) -> anyhow::Result<Duration> {
+async fn kill_and_start(broker: &mut Broker, shared: &Shared, cycles: u32) -> anyhow::Result<Duration> {
     let mut slowest = Duration::ZERO;
     for cycle in 0..cycles {
         let wanted = shared.note(|ledger| ledger.confirmed()) + CONFIRMED_PER_CYCLE;
-        load(shared, wanted)
-            .await
-            .with_context(|| format!("before kill {}", cycle + 1))?;
+        load(shared, wanted).await.with_context(|| format!("before kill {}", cycle + 1))?;
         // Steps of the golden ratio cover the interval evenly and never repeat.
         let part = (f64::from(cycle) * 0.618_033_988_749).fract();
         tokio::time::sleep(FURTHER.mul_f64(part)).await;
         broker.kill().await?;
         let begin = Instant::now();
-        broker
-            .start()
-            .await
-            .with_context(|| format!("after kill {}", cycle + 1))?;
+        broker.start().await.with_context(|| format!("after kill {}", cycle + 1))?;
         slowest = slowest.max(begin.elapsed());
     }
     Ok(slowest)
@@ -146,11 +132,7 @@ async fn kill_and_start(
 async fn load(shared: &Shared, confirmed: usize) -> anyhow::Result<()> {
     let end = Instant::now() + LOAD;
     while shared.note(|ledger| ledger.confirmed()) < confirmed {
-        ensure!(
-            Instant::now() < end,
-            "too few confirms: {}",
-            shared.note(|ledger| ledger.to_string())
-        );
+        ensure!(Instant::now() < end, "too few confirms: {}", shared.note(|ledger| ledger.to_string()));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
@@ -169,26 +151,10 @@ fn judge(shared: &Shared) -> ExitCode {
     let promises = shared.note(|ledger| {
         [
             ("the_broker_starts_after_every_kill", false, String::new()),
-            (
-                "no_confirmed_message_is_lost",
-                !ledger.is_complete(),
-                ledger.lost(),
-            ),
-            (
-                "no_duplicate_is_unflagged",
-                !ledger.unflagged.is_empty(),
-                ledger.unflagged.join(", "),
-            ),
-            (
-                "order_is_kept_per_publisher_and_queue",
-                !ledger.disorder.is_empty(),
-                ledger.disorder.join(", "),
-            ),
-            (
-                "nothing_arrives_that_was_not_published",
-                !ledger.strange.is_empty(),
-                ledger.strange.join(", "),
-            ),
+            ("no_confirmed_message_is_lost", !ledger.is_complete(), ledger.lost()),
+            ("no_duplicate_is_unflagged", !ledger.unflagged.is_empty(), ledger.unflagged.join(", ")),
+            ("order_is_kept_per_publisher_and_queue", !ledger.disorder.is_empty(), ledger.disorder.join(", ")),
+            ("nothing_arrives_that_was_not_published", !ledger.strange.is_empty(), ledger.strange.join(", ")),
         ]
     });
     for (name, broken, details) in &promises {

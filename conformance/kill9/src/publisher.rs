@@ -64,22 +64,13 @@ async fn publish(
         return Err(no_answer());
     };
     let (connection, channel) = begun?;
-    let padding = if publisher.is_multiple_of(2) {
-        0
-    } else {
-        PADDING
-    };
+    let padding = if publisher.is_multiple_of(2) { 0 } else { PADDING };
     let mut window = VecDeque::new();
     while *publishing.borrow() {
         *sequence += 1;
-        let message = Message {
-            publisher,
-            sequence: *sequence,
-        };
+        let message = Message { publisher, sequence: *sequence };
         shared.note(|ledger| ledger.send(message));
-        let Some(sent) =
-            while_connected(&connection, send(&channel, &name, message, padding)).await
-        else {
+        let Some(sent) = while_connected(&connection, send(&channel, &name, message, padding)).await else {
             return Err(no_answer());
         };
         window.push_back((message, sent?));
@@ -97,16 +88,8 @@ async fn publish(
 async fn begin(shared: &Shared, queue: &str) -> lapin::Result<(Connection, Channel)> {
     let connection = Connection::connect(&shared.url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
-    channel
-        .queue_declare(
-            queue.into(),
-            QueueDeclareOptions::durable(),
-            FieldTable::default(),
-        )
-        .await?;
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await?;
+    channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
     Ok((connection, channel))
 }
 
@@ -115,12 +98,7 @@ fn no_answer() -> lapin::Error {
     io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
-async fn send(
-    channel: &Channel,
-    queue: &str,
-    message: Message,
-    padding: usize,
-) -> lapin::Result<PublisherConfirm> {
+async fn send(channel: &Channel, queue: &str, message: Message, padding: usize) -> lapin::Result<PublisherConfirm> {
     channel
         .basic_publish(
             "".into(),

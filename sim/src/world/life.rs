@@ -1,5 +1,7 @@
 //! The end of a process and the beginning of the next.
 
+use std::collections::BTreeSet;
+
 use sabir_core::broker::RecoveryError;
 use sabir_core::storage::{Journal, Position, StorageError};
 use sabir_storage::disk::{Disk, Fault, SimDisk};
@@ -38,11 +40,18 @@ impl World {
         self.restarts += 1;
         let durable = self.node.journal.durable();
         let (disk, index) = self.what_is_left(power_fails);
-        let (node, last) = self.restart_until_it_works(disk, index);
+        let (mut node, possible) = self.restart_until_it_works(disk, index);
+        let first = *possible.first().expect("one restart worked");
         assert!(
-            last >= durable,
-            "block {durable} was durable, the last that survived is {last}"
+            first >= durable,
+            "block {durable} was durable, the last that survived is {first}"
         );
+        let found = node.snapshot(self.now);
+        let is_it = |last: &&Position| {
+            let expected = self.node.snapshot_at(**last);
+            expected.is_some_and(|expected| expected.at(&found.queues) == found)
+        };
+        let last = possible.iter().find(is_it).copied().unwrap_or(first);
         self.trace.say("restart after", (last, power_fails));
         let expected = self.node.snapshot_at(last);
         self.move_in(node, last, expected);
@@ -59,16 +68,19 @@ impl World {
         (disk, index)
     }
 
-    /// Starts the broker, which may be interrupted a few times. Returns it and the last block of
-    /// the life before that survived.
+    /// Starts the broker, which may be interrupted a few times. Returns it and what may be the
+    /// last block of the life before that survived. A fence may have taken the place of a block;
+    /// and a torn one may be whole again: where it lacked its padding, an interrupted fence leaves
+    /// that.
     fn restart_until_it_works(
         &mut self,
         mut disk: SimDisk,
         mut index: SimIndex,
-    ) -> (Node, Position) {
+    ) -> (Node, BTreeSet<Position>) {
         let copy = disk.fork();
-        let (_, mut survived) = self.start(&copy, &index.after_power_cut(&copy, 0));
-        self.trace.say("a restart would find", survived);
+        let (_, last) = self.start(&copy, &index.after_power_cut(&copy, 0));
+        self.trace.say("a restart would find", last);
+        let mut possible = BTreeSet::from([last]);
         for _ in 0..INTERRUPTIONS_MAX {
             if !self.setting.faults.crashes || self.random.u32(0..3) != 0 {
                 break;
@@ -76,7 +88,7 @@ impl World {
             let operation = disk.operations() + self.random.u64(0..12);
             disk.inject(operation, Fault::PowerOff);
             match Node::start(&self.plan, &disk, &index, self.now) {
-                Ok((node, _)) if disk.list("").is_ok() => return (node, survived),
+                Ok((node, _)) if disk.list("").is_ok() => return (node, possible),
                 Ok(_)
                 | Err(RecoveryError::Storage(
                     StorageError::Io { .. } | StorageError::DiskFull { .. },
@@ -91,11 +103,12 @@ impl World {
             let copy = disk.fork();
             let (_, last) = self.start(&copy, &index.after_power_cut(&copy, 0));
             self.trace.say("an interrupted restart left", last);
-            survived = survived.min(last);
+            possible.insert(last);
         }
         let (node, last) = self.start(&disk, &index);
         self.trace.say("a restart finds", last);
-        (node, survived.min(last))
+        possible.insert(last);
+        (node, possible)
     }
 
     fn start(&self, disk: &SimDisk, index: &SimIndex) -> (Node, Position) {
