@@ -92,6 +92,9 @@ impl Log {
     pub(crate) fn append(&mut self, slot: Slot, chunks: &mut Chunks) -> Offset {
         let offset = self.tail();
         chunks.retain(slot.chunk);
+        if self.recent.capacity() == 0 {
+            self.recent.reserve_exact(1);
+        }
         self.recent.push_back(Some(slot));
         offset
     }
@@ -296,6 +299,10 @@ impl Log {
         self.drop_front();
         files.run_added(&run, live);
         if live > 0 {
+            // Of very many queues most have one run; a deque that grows by itself makes room for four.
+            if self.runs.capacity() == 0 {
+                self.runs.reserve_exact(1);
+            }
             self.runs.push_back(LiveRun { run, live, due });
             self.find_runs_due();
         } else {

@@ -237,6 +237,8 @@ pub(crate) fn lane_of(lanes: &mut Vec<Lane>, level: u8, make: impl FnOnce() -> L
     let index = match lanes.binary_search_by(|lane| level.cmp(&lane.level)) {
         Ok(index) => index,
         Err(index) => {
+            // Most queues have one lane, and a vector that grows by itself makes room for four.
+            lanes.reserve_exact(1);
             lanes.insert(index, make());
             index
         }

@@ -4,7 +4,7 @@ use super::{Broker, Effects, catalog, mark_dirty, timer::Timer};
 use crate::{
     id::{SessionId, Timestamp},
     name::Name,
-    queue::{Counters, Dying, Purpose, Queue, QueueSettings, QueueSpec},
+    queue::{Counters, Dying, Purpose, Queue, QueueSpec},
     routing::{BindingKey, BindingSpec, QueueId, Target},
     subscription::{consumer::Reader, roster::Roster},
 };
@@ -51,7 +51,7 @@ impl Broker {
             namespace,
             name: name.clone(),
             purpose,
-            settings: Arc::new(QueueSettings::default()),
+            settings: Arc::clone(&self.plain_settings),
             spec: Box::new(spec),
             policy: None,
             operator_policy: None,
