@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Run only these suites.
     #[arg(long, value_name = "SUITE,…", value_delimiter = ',')]
     pub only: Vec<String>,
+    /// Run every suite, also those that otherwise run only when they are named.
+    #[arg(long, conflicts_with = "only")]
+    pub every: bool,
     /// Install and build what the suites need, then stop.
     #[arg(long)]
     pub prepare: bool,
@@ -85,7 +88,7 @@ impl fmt::Display for Totals {
 /// When the selection names no suite or a manifest cannot be read. A suite that fails is counted, not returned.
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<Totals> {
     let folder = root.join("conformance");
-    let manifests = select(Manifest::read_all(&folder)?, &options.only)?;
+    let manifests = select(Manifest::read_all(&folder)?, options)?;
     if options.document {
         documentation::write(root, &Manifest::read_all(&folder)?)?;
         return Ok(Totals::default());
@@ -103,7 +106,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<Totals> {
     Ok(totals)
 }
 
-fn select(manifests: Vec<Manifest>, only: &[String]) -> anyhow::Result<Vec<Manifest>> {
+fn select(manifests: Vec<Manifest>, options: &Options) -> anyhow::Result<Vec<Manifest>> {
+    let only = &options.only;
     for name in only {
         let known = manifests.iter().any(|manifest| &manifest.name == name);
         ensure!(known, "no suite `{name}` in conformance/");
@@ -111,7 +115,8 @@ fn select(manifests: Vec<Manifest>, only: &[String]) -> anyhow::Result<Vec<Manif
     Ok(manifests
         .into_iter()
         .filter(|manifest| {
-            only.contains(&manifest.name) || only.is_empty() && !manifest.by_name_only
+            only.contains(&manifest.name)
+                || only.is_empty() && (options.every || !manifest.by_name_only)
         })
         .collect())
 }
@@ -160,7 +165,26 @@ mod tests {
 
     #[test]
     fn an_unknown_suite_is_refused_by_name() {
-        let refused = select(Vec::new(), &["nonesuch".to_owned()]);
+        let options = Options {
+            only: vec!["nonesuch".to_owned()],
+            ..Options::default()
+        };
+        let refused = select(Vec::new(), &options);
         assert!(refused.is_err_and(|error| error.to_string().contains("nonesuch")));
+    }
+
+    #[test]
+    fn a_suite_that_runs_by_name_only_runs_when_all_are_asked_for() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance");
+        let runs = |options: &Options| {
+            let manifests = Manifest::read_all(&folder).expect("manifests of the tree");
+            let selected = select(manifests, options).expect("a selection");
+            selected.iter().any(|manifest| manifest.name == "aio-pika")
+        };
+        assert!(!runs(&Options::default()));
+        assert!(runs(&Options {
+            every: true,
+            ..Options::default()
+        }));
     }
 }

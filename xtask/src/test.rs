@@ -26,7 +26,7 @@ pub(crate) struct Options {
 }
 
 /// The suites of real clients that hold every change; `--every-suite` runs the others too.
-const GATE: [&str; 10] = [
+const GATE: [&str; 11] = [
     "snippet",
     "tutorials",
     "amqplib",
@@ -36,6 +36,7 @@ const GATE: [&str; 10] = [
     "lapin",
     "spring-amqp",
     "amqp091-go",
+    "java-client",
     "kill9",
 ];
 
@@ -106,6 +107,7 @@ fn real_clients(root: &Path, options: &Options) -> anyhow::Result<Tally> {
         &conformance::Options {
             binary: Some(binary),
             only: options.suites(),
+            every: options.every_suite,
             ..conformance::Options::default()
         },
     )?;
