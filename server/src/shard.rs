@@ -10,6 +10,8 @@ mod keeper;
 mod reader;
 mod room;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use journal::JournalSlot;
 use keeper::KeeperSignals;

@@ -51,7 +51,8 @@ impl World {
     fn provoke(&mut self) {
         let faults = self.setting.faults;
         let disk = self.node.disk.clone();
-        let soon = disk_operation(&disk, self.random.u64(0..25));
+        let ahead = self.random.u64(0..25);
+        let soon = disk.operations() + ahead;
         if faults.crashes {
             match self.random.u32(0..400) {
                 0 => self.crash(),
@@ -60,8 +61,10 @@ impl World {
                 _ => {}
             }
         }
+        // The process may have been started anew, on another disk.
+        let disk = self.node.disk.clone();
         if faults.errors && self.random.u32(0..250) == 0 {
-            disk.inject(soon, Fault::InputOutput);
+            disk.inject(disk.operations() + ahead, Fault::InputOutput);
         }
         if faults.full && self.random.u32(0..80) == 0 {
             self.is_full = !self.is_full;
@@ -514,10 +517,6 @@ impl World {
         });
         self.request(session, Asked::Other, request);
     }
-}
-
-fn disk_operation(disk: &sabir_storage::disk::SimDisk, ahead: u64) -> u64 {
-    disk.operations() + ahead
 }
 
 /// Bytes that a simulated disk holds.

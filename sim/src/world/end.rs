@@ -41,10 +41,11 @@ impl World {
             self.hasten();
         }
         panic!(
-            "the broker does not come to rest: {:?} {} {:?}",
+            "the broker does not come to rest: {:?} {} {:?}, bytes in memory {:?}",
             self.node.broker.footprint(),
             self.node.describe(),
             self.node.broker.next_timer(),
+            self.node.broker.memory_bytes(),
         );
     }
 
