@@ -33,10 +33,11 @@ pub(super) fn write(folder: &Path, comparisons: &[Comparison]) -> anyhow::Result
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// A group for each comparison that has the quantity for both brokers.
+/// A group for each comparison on a quiet machine that has the quantity for both brokers.
 fn chart(comparisons: &[Comparison], key: &str, at_rate: bool) -> String {
     let metric = metric::of_key(key);
     let groups: Vec<Group> = in_order(comparisons)
+        .filter(|(_, comparison)| !comparison.noise_accepted)
         .filter_map(|(scenario, comparison)| {
             let mut phases = comparison.phases.iter();
             let phase = phases.find(|phase| phase.rate.is_some() == at_rate)?;
