@@ -34,6 +34,9 @@ impl World {
             {
                 let synced = self.node.sync();
                 self.survive(synced);
+                if restarts != self.restarts {
+                    return false;
+                }
             }
             if !self.node.is_busy() && !self.node.keeper.is_busy() && !timers_due {
                 return true;
