@@ -218,7 +218,8 @@ impl World {
         let position = self.node.broker.open_position();
         let promised = self.promise(exchange, queue, persistent);
         let first = (position, promised);
-        let first = unique.map_or(first, |id| *self.unique.entry(id).or_insert(first));
+        let remembered = unique.filter(|_| self.queues.contains(queue));
+        let first = remembered.map_or(first, |id| *self.unique.entry(id).or_insert(first));
         Some(Draft {
             publish: Publish {
                 producer: ProducerId(1),
@@ -413,6 +414,9 @@ impl World {
 
     pub(super) fn delete(&mut self, session: SessionId, queue: &'static str) {
         self.queues.remove(queue);
+        if queue == "once" {
+            self.unique.clear();
+        }
         self.bound.values_mut().for_each(|bound| {
             bound.remove(queue);
         });
