@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.ShutdownSignalException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -11,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.BeforeEach;
@@ -25,6 +28,7 @@ import org.springframework.amqp.core.Queue;
 import org.springframework.amqp.core.QueueBuilder;
 import org.springframework.amqp.core.ReturnedMessage;
 import org.springframework.amqp.rabbit.connection.CachingConnectionFactory;
+import org.springframework.amqp.rabbit.connection.ChannelListener;
 import org.springframework.amqp.rabbit.connection.CorrelationData;
 import org.springframework.amqp.rabbit.core.RabbitAdmin;
 import org.springframework.amqp.rabbit.core.RabbitTemplate;
@@ -174,11 +178,39 @@ class DeskTest {
 
   @Test
   void aPublishToAMissingExchangeIsNotConfirmed() throws Exception {
+    var reasons = reasonsOfClosedChannels();
     var correlation = new CorrelationData();
     template.convertAndSend("no.such.exchange", "key", "lost", correlation);
     var confirm = correlation.getFuture().get(10, TimeUnit.SECONDS);
     assertThat(confirm.isAck()).isFalse();
-    assertThat(confirm.getReason()).contains("404").contains("no exchange 'no.such.exchange'");
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(
+            () ->
+                assertThat(reasons)
+                    .anyMatch(
+                        reason ->
+                            reason.contains("404")
+                                && reason.contains("no exchange 'no.such.exchange'")));
+  }
+
+  /**
+   * Why channels are closed from now on. The confirm tells it too, unless the template gives its
+   * channel back at the same moment: then it says that the application has closed it.
+   */
+  private List<String> reasonsOfClosedChannels() {
+    var reasons = new CopyOnWriteArrayList<String>();
+    connections.addChannelListener(
+        new ChannelListener() {
+          @Override
+          public void onCreate(Channel channel, boolean transactional) {}
+
+          @Override
+          public void onShutDown(ShutdownSignalException signal) {
+            reasons.add(signal.getMessage());
+          }
+        });
+    return reasons;
   }
 
   @Test
