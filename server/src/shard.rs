@@ -75,7 +75,7 @@ pub(crate) struct Shard {
 }
 
 /// What publishers are told while the disk is full.
-const LOW_ON_DISK: &str = "low on disk";
+pub(crate) const LOW_ON_DISK: &str = "low on disk";
 
 /// Wakes the thread that runs the core when nobody else does.
 #[derive(Default)]

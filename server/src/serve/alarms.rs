@@ -12,7 +12,7 @@ use sabir_core::name::Name;
 use super::Sizes;
 use super::machine::{self, DiskRoom};
 use crate::config::Config;
-use crate::shard::Shard;
+use crate::shard::{LOW_ON_DISK, Shard};
 
 const PERIOD: Duration = Duration::from_millis(100);
 
@@ -37,7 +37,7 @@ impl fmt::Display for Shortage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Memory | Self::Records => "low on memory",
-            Self::Disk => "low on disk",
+            Self::Disk => LOW_ON_DISK,
         })
     }
 }

@@ -70,10 +70,6 @@ impl JournalSlot {
         *durable >= position
     }
 
-    fn take_first_needed(&self) -> Option<FileNumber> {
-        lock(&self.given).first_needed.take()
-    }
-
     /// Remembers how far the journal is on stable storage.
     pub(super) fn durable(&self, position: Position) {
         *lock(&self.durable) = position;
@@ -123,9 +119,6 @@ pub(super) fn write_blocks(
             shard.journal.durable(journal.durable());
             if let Some(file) = appended.sealed {
                 let _: Result<(), mpsc::SendError<_>> = sealed.send(Job::Settle(file));
-            }
-            if let Some(first_needed) = shard.journal.take_first_needed() {
-                journal.trim(first_needed)?;
             }
             shard.written(appended.position, appended.file);
             gathering.wait(shard, block.publishes);
