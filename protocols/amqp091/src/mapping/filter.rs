@@ -5,12 +5,11 @@
 
 use sabir_core::message::RecordView;
 
-use super::message::FORMAT;
-use crate::codec::properties::Properties;
+use super::message::own_properties;
 use crate::codec::table::{FieldTable, FieldValue};
 
 /// The header by which senders sort their messages.
-const HEADER: &[u8] = b"x-stream-filter-value";
+const HEADER: &str = "x-stream-filter-value";
 
 /// What a consumer wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,13 +43,10 @@ impl Filter {
 
     /// Whether the consumer wants the record.
     pub fn passes(&self, record: &RecordView<'_>) -> bool {
-        let own = (record.format == FORMAT)
-            .then(|| Properties::parse(record.head).ok())
-            .flatten();
-        let value = own
+        let value = own_properties(record)
             .and_then(|properties| properties.headers)
-            .and_then(|headers| headers.fields().find(|field| field.name == HEADER))
-            .and_then(|field| field.value.text());
+            .and_then(|headers| headers.find(HEADER))
+            .and_then(|value| value.text());
         match value {
             None => self.unfiltered,
             Some(value) => self.values.iter().any(|wanted| wanted == value),

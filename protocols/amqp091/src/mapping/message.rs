@@ -50,6 +50,13 @@ pub fn head<'a>(record: &RecordView<'a>, notes: Notes, scratch: &'a mut BytesMut
     scratch
 }
 
+/// The properties that the sender has set, unless the head is of another format than ours.
+pub(super) fn own_properties<'a>(record: &RecordView<'a>) -> Option<Properties<'a>> {
+    (record.format == FORMAT)
+        .then(|| Properties::parse(record.head).ok())
+        .flatten()
+}
+
 /// Properties that tell what the envelope of a foreign message tells.
 fn of_envelope<'a>(record: &RecordView<'_>) -> Properties<'a> {
     Properties {

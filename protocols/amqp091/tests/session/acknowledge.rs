@@ -7,7 +7,7 @@ use sabir_amqp091::codec::put_method;
 use sabir_core::event::{Event, Response};
 use sabir_core::request::{Command, Outcome, Request};
 
-use super::script::{Script, delivery};
+use super::script::{LEAVE, Script, delivery};
 
 /// Channel 1 with deliveries of the offsets 0 up to `count`.
 fn delivered(count: u64) -> Script {
@@ -210,15 +210,7 @@ fn recover_gives_everything_back() {
 #[test]
 fn a_channel_that_ends_ends_its_consumers_and_gives_back() {
     let mut script = delivered(3);
-    script.send(
-        1,
-        &channel::Close {
-            reply_code: 200,
-            reply_text: "",
-            class_id: 0,
-            method_id: 0,
-        },
-    );
+    script.send(1, &LEAVE);
     assert!(matches!(script.request(), Request::Cancel { .. }));
     assert_eq!(
         settled(&mut script),

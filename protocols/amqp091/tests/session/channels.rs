@@ -8,7 +8,7 @@ use sabir_core::event::Response;
 use sabir_core::refusal::{Kind, Refusal};
 use sabir_core::request::Request;
 
-use super::script::Script;
+use super::script::{LEAVE, Script};
 
 fn passive(queue: &str) -> queue::Declare<'_> {
     queue::Declare {
@@ -33,15 +33,7 @@ fn no_queue() -> Refusal {
 #[test]
 fn a_channel_is_opened_closed_and_opened_again() {
     let mut script = Script::with_channel();
-    script.send(
-        1,
-        &channel::Close {
-            reply_code: 200,
-            reply_text: "",
-            class_id: 0,
-            method_id: 0,
-        },
-    );
+    script.send(1, &LEAVE);
     script.expect(1, &channel::CloseOk {});
     script.open_channel(1);
 }
@@ -211,15 +203,7 @@ fn a_closing_channel_passes_everything_over_until_it_is_closed() {
     script.receive(b"\x03\x00\x01\x00\x00\x00\x01x\xce");
     script.expect_silence();
     script.no_command();
-    script.send(
-        1,
-        &channel::Close {
-            reply_code: 200,
-            reply_text: "",
-            class_id: 0,
-            method_id: 0,
-        },
-    );
+    script.send(1, &LEAVE);
     script.expect(1, &channel::CloseOk {});
     script.send(1, &channel::CloseOk {});
     script.open_channel(1);
@@ -229,15 +213,7 @@ fn a_closing_channel_passes_everything_over_until_it_is_closed() {
 fn replies_for_an_earlier_channel_of_the_number_are_dropped() {
     let mut script = Script::with_channel();
     script.send(1, &passive("q"));
-    script.send(
-        1,
-        &channel::Close {
-            reply_code: 200,
-            reply_text: "",
-            class_id: 0,
-            method_id: 0,
-        },
-    );
+    script.send(1, &LEAVE);
     script.expect_silence();
     script.reply(Ok(Response::Queue {
         name: "q".into(),

@@ -1,7 +1,7 @@
 //! Consumers, deliveries, prefetch, get, cancel and direct replies.
 
 use bytes::BytesMut;
-use sabir_amqp091::codec::method::{basic, channel, queue};
+use sabir_amqp091::codec::method::{basic, queue};
 use sabir_amqp091::codec::{FieldTable, Method, Properties, Table};
 use sabir_core::event::{Delivery, Event, Response};
 use sabir_core::id::{ConsumerId, Offset, Timestamp};
@@ -10,7 +10,7 @@ use sabir_core::refusal::{Kind, Refusal};
 use sabir_core::request::{Command, Consume, Outcome, Request, Start};
 use sabir_core::session::Session;
 
-use super::script::{FIRST_PRODUCER, Script, delivery, message, stored};
+use super::script::{FIRST_PRODUCER, LEAVE, Script, delivery, message, stored};
 
 fn consume(queue: &'static str, consumer_tag: &'static str) -> basic::Consume<'static> {
     basic::Consume {
@@ -320,15 +320,7 @@ fn what_was_got_for_a_channel_that_is_gone_goes_back() {
             no_ack: false,
         },
     );
-    script.send(
-        1,
-        &sabir_amqp091::codec::method::channel::Close {
-            reply_code: 200,
-            reply_text: "",
-            class_id: 0,
-            method_id: 0,
-        },
-    );
+    script.send(1, &LEAVE);
     script.forget_commands();
     let got = Some(Box::new(delivery(ConsumerId(0), 4)));
     script.reply(Ok(Response::Got {
@@ -615,12 +607,6 @@ fn a_consumer_that_is_cancelled_gets_what_its_channel_has_published_before() {
         consumer_tag: "t",
         nowait: false,
     };
-    let close = channel::Close {
-        reply_code: 200,
-        reply_text: "",
-        class_id: 0,
-        method_id: 0,
-    };
     for closes in [false, true] {
         let (mut script, consumer) = consuming();
         script.send_content(1, &publish, &Properties::default(), b"body");
@@ -628,7 +614,7 @@ fn a_consumer_that_is_cancelled_gets_what_its_channel_has_published_before() {
         script.send(1, &cancel);
         script.no_command();
         if closes {
-            script.send(1, &close);
+            script.send(1, &LEAVE);
         }
         script.event(Event::Confirmed {
             producer: FIRST_PRODUCER,

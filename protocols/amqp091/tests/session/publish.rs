@@ -9,7 +9,7 @@ use sabir_core::refusal::{Kind, Refusal};
 use sabir_core::request::Request;
 use sabir_core::session::Session;
 
-use super::script::{FIRST_PRODUCER, Script, message};
+use super::script::{FIRST_PRODUCER, LEAVE, Script, message};
 
 fn publish<'a>(exchange: &'a str, routing_key: &'a str) -> basic::Publish<'a> {
     basic::Publish {
@@ -346,12 +346,6 @@ fn frames_behind_a_method_that_waits_keep_their_order_and_are_bounded() {
 
 #[test]
 fn a_channel_that_fails_while_it_waits_answers_the_close_that_waits_with_it() {
-    let close = channel::Close {
-        reply_code: 200,
-        reply_text: "",
-        class_id: 0,
-        method_id: 0,
-    };
     let mut script = Script::with_channel();
     script.send_content(1, &publish("x", "k"), &Properties::default(), b"");
     script.send(
@@ -362,7 +356,7 @@ fn a_channel_that_fails_while_it_waits_answers_the_close_that_waits_with_it() {
             no_ack: true,
         },
     );
-    script.send(1, &close);
+    script.send(1, &LEAVE);
     script.event(refused(
         1,
         Refusal::NotFound {
@@ -402,15 +396,9 @@ fn numbers_of_confirms_begin_when_they_are_asked_for() {
 
 #[test]
 fn a_client_that_leaves_hears_what_was_wrong_with_its_publishes() {
-    let close = channel::Close {
-        reply_code: 200,
-        reply_text: "",
-        class_id: 0,
-        method_id: 0,
-    };
     let mut script = Script::with_channel();
     script.send_content(1, &publish("x", "k"), &Properties::default(), b"");
-    script.send(1, &close);
+    script.send(1, &LEAVE);
     script.expect_silence();
     script.reply(Ok(Response::Done));
     script.expect(1, &channel::CloseOk {});
@@ -418,7 +406,7 @@ fn a_client_that_leaves_hears_what_was_wrong_with_its_publishes() {
 
     let mut script = Script::with_channel();
     script.send_content(1, &publish("x", "k"), &Properties::default(), b"");
-    script.send(1, &close);
+    script.send(1, &LEAVE);
     script.event(refused(
         0,
         Refusal::Internal {

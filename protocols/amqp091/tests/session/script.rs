@@ -19,6 +19,14 @@ use sabir_core::session::Session;
 use sabir_security::sasl::{Mechanisms, MechanismsConfig};
 use sabir_security::{Peer, StoreConfig, SystemEntropy, UserStore};
 
+/// How a client ends a channel.
+pub(crate) const LEAVE: channel::Close<'static> = channel::Close {
+    reply_code: 200,
+    reply_text: "",
+    class_id: 0,
+    method_id: 0,
+};
+
 /// One connection whose client and core are played by a test.
 pub(crate) struct Script {
     pub(crate) session: AmqpSession,

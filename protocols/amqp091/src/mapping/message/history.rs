@@ -3,16 +3,12 @@
 use bytes::{BufMut, BytesMut};
 use sabir_core::message::{Death, DeathReason, RecordView};
 
-use super::{FORMAT, Notes, of_envelope};
-use crate::codec::properties::Properties;
+use super::{Notes, of_envelope, own_properties};
 use crate::codec::table::{FieldTable, FieldValue, Table, Value};
 
 /// Appends the property bytes of `record` with everything that is to be said added to its headers.
 pub(super) fn rewrite(record: &RecordView<'_>, notes: Notes, out: &mut BytesMut) {
-    let own = (record.format == FORMAT)
-        .then(|| Properties::parse(record.head).ok())
-        .flatten();
-    let mut properties = own.unwrap_or_else(|| of_envelope(record));
+    let mut properties = own_properties(record).unwrap_or_else(|| of_envelope(record));
     let deaths = record.deaths().unwrap_or_default();
     let added = added(&deaths, &copies(properties.headers), notes);
     let mut fields = BytesMut::new();
