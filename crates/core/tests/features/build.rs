@@ -95,6 +95,16 @@ pub(crate) fn stream(settings: QueueSettings) -> QueueSpec {
     }
 }
 
+/// A plain durable queue, or one that keeps its records.
+pub(crate) fn queue_or_stream(keeps_records: bool) -> QueueSpec {
+    let settings = QueueSettings::default();
+    if keeps_records {
+        stream(settings)
+    } else {
+        durable(settings)
+    }
+}
+
 impl Node {
     pub(crate) fn declare(&mut self, session: SessionId, name: &str, spec: QueueSpec) {
         let reply = self.try_declare(session, name, spec);

@@ -41,19 +41,15 @@ impl Damage {
         match self {
             Self::Cut(at) => bytes.truncate(place(at)),
             Self::Insert(at, byte) => bytes.insert(place(at).min(bytes.len()), byte),
-            Self::Set(at, byte) => bytes
-                .iter_mut()
-                .skip(place(at))
-                .take(1)
-                .for_each(|found| *found = byte),
-            Self::Flip(at, bit) => {
-                bytes
-                    .iter_mut()
-                    .skip(place(at))
-                    .take(1)
-                    .for_each(|found| *found ^= 1 << (bit % 8));
-            }
+            Self::Set(at, byte) => change(bytes, place(at), |_| byte),
+            Self::Flip(at, bit) => change(bytes, place(at), |found| found ^ (1 << (bit % 8))),
         }
+    }
+}
+
+fn change(bytes: &mut [u8], place: usize, to: impl FnOnce(u8) -> u8) {
+    if let Some(found) = bytes.get_mut(place) {
+        *found = to(*found);
     }
 }
 

@@ -5,7 +5,7 @@ use sabir_core::id::{ConsumerId, WindowId};
 use sabir_core::queue::QueueSettings;
 use sabir_core::request::{Command, Request};
 
-use crate::build::{durable, message, transient};
+use crate::build::{durable, message, queue_or_stream, transient};
 use crate::node::{Node, consumption};
 
 #[test]
@@ -94,12 +94,7 @@ fn a_starved_session_goes_on_when_its_bytes_have_left() {
             ..sabir_core::broker::Config::default()
         });
         let session = node.connect();
-        let spec = if stream {
-            crate::build::stream(QueueSettings::default())
-        } else {
-            durable(QueueSettings::default())
-        };
-        node.declare(session, "q", spec);
+        node.declare(session, "q", queue_or_stream(stream));
         for ticket in 1..=10 {
             node.publish(session, ticket, message("q", &"x".repeat(200)));
         }
@@ -124,12 +119,7 @@ fn consumers_that_share_a_window_share_its_limit() {
     for stream in [false, true] {
         let mut node = Node::new();
         let session = node.connect();
-        let spec = if stream {
-            crate::build::stream(QueueSettings::default())
-        } else {
-            durable(QueueSettings::default())
-        };
-        node.declare(session, "q", spec);
+        node.declare(session, "q", queue_or_stream(stream));
         node.apply(Command::Window {
             session,
             window: WindowId(1),
